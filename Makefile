@@ -1,0 +1,49 @@
+# Linli Gateway. Two commands: `make demo` and `make test`. Needs Python 3.11 with venv, and git.
+PYTHON ?= python3.11
+ifeq (,$(shell command -v $(PYTHON) 2>/dev/null))
+PYTHON := python3
+endif
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DURATION ?=
+JSON ?=
+
+.PHONY: demo test check bench faults format docs packages clean
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/linli-sim demo $(if $(DURATION),--duration $(DURATION)) $(if $(JSON),--json)
+
+test: $(STAMP)
+	@./deploy/test-packages.sh
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+bench: $(STAMP)
+	@./deploy/test-packages.sh
+	$(BIN)/python -m tests.bench
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
+
+lock:
+	uv pip compile pyproject.toml --extra demo --extra influx --group dev --python-version 3.11 \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

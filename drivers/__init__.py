@@ -1,0 +1,1 @@
+"""Field-bus protocols as pure machines: bytes to raw values and back."""

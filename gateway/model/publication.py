@@ -1,0 +1,72 @@
+"""What a dialect gives to the uplink, and what the uplink gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.model.ids import SinkName
+from gateway.model.record import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One MQTT message.
+
+    `covers` are the seqs it delivers when acknowledged; () for births and states, which are not
+    records.
+    """
+
+    topic: str
+    payload: bytes
+    lane: Lane
+    covers: tuple[int, ...] = ()
+    qos: int = 1
+    is_retained: bool = False
+    expiry_s: int | None = None
+
+
+class Fate(StrEnum):
+    """What became of a publication (the reason codes of MQTT 5 PUBACK, folded)."""
+
+    DELIVERED = "delivered"
+    """0x00 success."""
+    NOBODY_LISTENS = "nobody_listens"
+    """0x10 no matching subscribers: delivered as far as MQTT goes."""
+    REFUSED = "refused"
+    """0x87 not authorised, 0x90 topic name invalid, 0x99 payload format invalid: kept."""
+    BUSY = "busy"
+    """0x97 quota exceeded, 0x83 implementation specific, 0x80 unspecified: again later."""
+    TOO_LARGE = "too_large"
+    """Larger than the broker's Maximum Packet Size: never sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The fate of one publication, with the reason code for people."""
+
+    publication: Publication
+    fate: Fate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that the platform sent to us."""
+
+    sink: SinkName
+    topic: str
+    payload: bytes
+    is_retained: bool
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says when we vanish."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    is_retained: bool = True

@@ -1,0 +1,1 @@
+"""Samples to readings and back: scale, unit, enumeration, plausibility, quality."""

@@ -1,0 +1,1 @@
+"""What the operating system and the operator need: clock, service manager, control socket."""

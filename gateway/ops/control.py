@@ -1,0 +1,119 @@
+"""The control socket: JSON lines on a Unix socket, for the command line and the console.
+
+A request is `{"id": …, "op": …, …}`; the answer `{"id": …, "ok": true, "result": …}` or
+`{"id": …, "ok": false, "error": …}`. A stream answers many times with `"more": true` until the
+client hangs up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Arguments: TypeAlias = Mapping[str, Any]
+Ask: TypeAlias = Callable[[Arguments], Awaitable[Any]]
+Watch: TypeAlias = Callable[[Arguments], AsyncIterator[Any]]
+
+MAX_REQUEST = 64 * 1024
+SOCKET_MODE = 0o660
+
+
+class ControlError(Exception):
+    """What the operator asked for cannot be done; the text says why and what to do."""
+
+
+class ControlServer:
+    """Serves `asks` (one answer) and `watches` (a stream of answers) until it is closed."""
+
+    def __init__(self, path: Path, asks: Mapping[str, Ask], watches: Mapping[str, Watch]) -> None:
+        """Take the socket's path and what can be asked."""
+        self._path = path
+        self._asks = asks
+        self._watches = watches
+        self._clients: set[asyncio.StreamWriter] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`; the socket file is removed at the end."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_REQUEST)
+        self._path.chmod(SOCKET_MODE)
+        try:
+            async with server:
+                await stop.wait()
+                for client in self._clients:
+                    client.close()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.add(writer)
+        try:
+            await self._converse(reader, writer)
+        except (ConnectionError, ValueError):
+            pass  # hung up, or a line longer than MAX_REQUEST
+        finally:
+            self._clients.discard(writer)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            async for answer in self._answers(line):
+                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                await writer.drain()
+
+    async def _answers(self, line: bytes) -> AsyncIterator[dict[str, Any]]:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            request = None
+        if not isinstance(request, dict):
+            yield {"id": None, "ok": False, "error": "a request is one JSON object on a line"}
+            return
+        arguments: dict[str, Any] = {str(key): value for key, value in request.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        number = arguments.get("id")
+        try:
+            async for result in self._results(str(arguments.get("op")), arguments):
+                yield {"id": number, "ok": True, **result}
+        except ControlError as exc:
+            yield {"id": number, "ok": False, "error": str(exc)}
+
+    async def _results(self, op: str, arguments: Arguments) -> AsyncIterator[dict[str, Any]]:
+        if op in self._asks:
+            yield {"result": await self._asks[op](arguments)}
+        elif op in self._watches:
+            async for result in self._watches[op](arguments):
+                yield {"result": result, "more": True}
+        else:
+            known = ", ".join(sorted([*self._asks, *self._watches]))
+            raise ControlError(f"no operation {op!r}; there are: {known}")
+
+
+async def ask(path: Path, op: str, **arguments: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - JSON
+    """Yield the results of one request to a running daemon.
+
+    Raises:
+        ControlError: the daemon refused, with its reason.
+        OSError: no daemon listens there.
+    """
+    reader, writer = await asyncio.open_unix_connection(path, limit=16 * 1024 * 1024)
+    try:
+        writer.write(json.dumps({"id": 1, "op": op, **arguments}).encode() + b"\n")
+        await writer.drain()
+        while line := await reader.readline():
+            answer = json.loads(line)
+            if not answer["ok"]:
+                raise ControlError(answer["error"])
+            yield answer["result"]
+            if not answer.get("more"):
+                return
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()

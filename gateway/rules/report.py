@@ -1,0 +1,183 @@
+"""Dead-band and heartbeat: which readings become a record, and the newest value of every point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.model.ids import DeviceId, PointId
+from gateway.model.quality import GOOD, Mark, Quality
+from gateway.model.reading import PointColumn, Reading, Readings, Value
+from gateway.model.record import PropBody
+from gateway.settings.site import Deadband, Device, Point
+
+BAD_HEARTBEAT_S = 300.0
+"""A value that stays bad is repeated this often where the point sets no heartbeat of its own."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What was last sent of one point."""
+
+    value: Value | None
+    mark: Mark
+    at: float
+
+
+@dataclass(slots=True)
+class _Watch:
+    """The memory of one job's readings: its dead-bands and what was sent last."""
+
+    deadbands: tuple[Deadband, ...]
+    has_deadband: bool
+    sent: list[_Sent | None]
+    latest: Readings | None = None
+    is_all_good: bool = False
+
+
+class Reporter:
+    """Decides what is sent. One for the whole gateway; pure but for its own memory."""
+
+    def __init__(self, devices: Mapping[DeviceId, Device]) -> None:
+        """Take the devices of the site; `replace` takes those of a reloaded one."""
+        self._devices = devices
+        self._watches: dict[tuple[DeviceId, PointColumn], _Watch] = {}
+
+    def replace(self, devices: Mapping[DeviceId, Device]) -> None:
+        """Take a changed site: devices that stayed the same keep their memory."""
+        kept = {id_ for id_, device in devices.items() if self._devices.get(id_) == device}
+        self._watches = {key: watch for key, watch in self._watches.items() if key[0] in kept}
+        self._devices = devices
+
+    def report(self, readings: Readings, now: float) -> PropBody | None:
+        """Return what of these readings is to be sent, or None. `now` is monotonic seconds."""
+        watch = self._watch(readings)
+        is_good = readings.marks is None or _all_good(readings.marks)
+        watch.latest = readings
+        if is_good and not watch.has_deadband:
+            was_bad = not watch.is_all_good
+            watch.is_all_good = True
+            if was_bad:
+                watch.sent = [None] * len(watch.sent)
+            return PropBody(readings.column, readings.values, readings.marks)
+        watch.is_all_good = False
+        return _selected(readings, watch, now)
+
+    def latest(self) -> Iterator[Readings]:
+        """Yield the newest readings of every job, for a snapshot after a connect."""
+        for watch in self._watches.values():
+            if watch.latest is not None:
+                yield watch.latest
+
+    def latest_of(self, device: DeviceId) -> list[Reading]:
+        """Return the newest reading of every point of one device."""
+        return [
+            reading
+            for readings in self.latest()
+            if readings.device == device
+            for reading in singles(readings)
+        ]
+
+    def _watch(self, readings: Readings) -> _Watch:
+        key = (readings.device, readings.column)
+        watch = self._watches.get(key)
+        if watch is None:
+            points = {point.id: point for point in self._devices[readings.device].points}
+            deadbands = tuple(points[point].deadband for point in readings.column.points)
+            watch = self._watches[key] = _Watch(
+                deadbands,
+                any(d.absolute is not None or d.percent is not None for d in deadbands),
+                [None] * len(deadbands),
+            )
+        return watch
+
+
+def snapshots(readings: Sequence[Readings]) -> list[tuple[DeviceId, int, PropBody]]:
+    """Return one snapshot for each device: its newest values with their age against the newest."""
+    by_device: dict[DeviceId, list[Readings]] = {}
+    for one in readings:
+        by_device.setdefault(one.device, []).append(one)
+    return [(device, *_snapshot(parts)) for device, parts in by_device.items()]
+
+
+def singles(readings: Readings) -> Iterator[Reading]:
+    """Yield the readings of a batch one by one."""
+    column = readings.column
+    for index, point in enumerate(column.points):
+        yield Reading(
+            readings.device,
+            point,
+            readings.values[index],
+            column.units[index],
+            GOOD if readings.marks is None else readings.marks[index],
+            readings.ts_ms,
+            readings.tq,
+        )
+
+
+def _snapshot(parts: Sequence[Readings]) -> tuple[int, PropBody]:
+    newest = max(part.ts_ms for part in parts)
+    flat = [(part.ts_ms, one) for part in parts for one in singles(part)]
+    column = PointColumn(tuple(one.point for _, one in flat), tuple(one.unit for _, one in flat))
+    return newest, PropBody(
+        column,
+        tuple(one.value for _, one in flat),
+        tuple(one.mark for _, one in flat),
+        tuple(ts_ms - newest for ts_ms, _ in flat),
+        is_snapshot=True,
+    )
+
+
+def _all_good(marks: Sequence[Mark]) -> bool:
+    return all(mark.quality is Quality.GOOD for mark in marks)
+
+
+def _selected(readings: Readings, watch: _Watch, now: float) -> PropBody | None:
+    chosen = [
+        index for index in range(len(readings.values)) if _passes(readings, watch, index, now)
+    ]
+    if not chosen:
+        return None
+    column, marks = readings.column, readings.marks
+    for index in chosen:
+        mark = GOOD if marks is None else marks[index]
+        watch.sent[index] = _Sent(readings.values[index], mark, now)
+    if len(chosen) == len(readings.values):
+        return PropBody(column, readings.values, marks)
+    return PropBody(
+        PointColumn(
+            tuple(column.points[i] for i in chosen), tuple(column.units[i] for i in chosen)
+        ),
+        tuple(readings.values[i] for i in chosen),
+        None if marks is None else tuple(marks[i] for i in chosen),
+    )
+
+
+def _passes(readings: Readings, watch: _Watch, index: int, now: float) -> bool:
+    sent, deadband = watch.sent[index], watch.deadbands[index]
+    mark = GOOD if readings.marks is None else readings.marks[index]
+    if readings.asked or sent is None or mark != sent.mark:
+        return True
+    if mark.quality is not Quality.GOOD:
+        return now - sent.at >= (deadband.heartbeat_s or BAD_HEARTBEAT_S)
+    if deadband.heartbeat_s is not None and now - sent.at >= deadband.heartbeat_s:
+        return True
+    return _is_news(readings.values[index], sent.value, deadband)
+
+
+def _is_news(value: Value | None, last: Value | None, deadband: Deadband) -> bool:
+    if deadband.absolute is None and deadband.percent is None:
+        return True
+    if isinstance(value, bool | str | None) or isinstance(last, bool | str | None):
+        return value != last
+    change = abs(value - last)
+    if deadband.absolute is not None and change >= deadband.absolute:
+        return True
+    return (
+        deadband.percent is not None and change * 100 >= deadband.percent * abs(last) and change > 0
+    )
+
+
+def point_of(device: Device, point: PointId) -> Point | None:
+    """Return a device's point by its id."""
+    return next((one for one in device.points if one.id == point), None)

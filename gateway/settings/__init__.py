@@ -1,0 +1,1 @@
+"""Site and profile YAML: the only room that parses it, and says what is wrong with it."""

@@ -1,0 +1,410 @@
+"""A loaded site: everything resolved, nothing left to look up. Frozen, so that a reload is a diff.
+
+`gateway.settings.load` makes it from YAML; every other room reads it. Times are seconds unless
+the name says ms; registers and frames are the driver's business (`address` is its own model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel
+
+from gateway.model.ids import DeviceId, GatewayId, LineName, PointId, SinkName, SiteId
+from gateway.model.reading import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Place in a file, for messages and `explain`. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+# --- lines -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SerialPort:
+    """A serial port. `port` is a path below /dev or `by-id/…`, `by-path/…` below /dev/serial."""
+
+    port: str
+    baud: int = 9600
+    data_bits: Literal[5, 6, 7, 8] = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    rs485: bool = False
+    """Switch the driver's direction by the kernel (TIOCSRS485); off where the adapter does it."""
+
+    @property
+    def char_s(self) -> float:
+        """Seconds of one character: start, data, parity and stop bits."""
+        return (1 + self.data_bits + (self.parity != "N") + self.stop_bits) / self.baud
+
+
+@dataclass(frozen=True, slots=True)
+class TcpClient:
+    """A TCP server of the field that we dial."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class TcpListener:
+    """A port on which a 4G DTU dials in.
+
+    `registration` is the packet it says first (compared as
+    bytes; `is_prefix` when only its beginning is fixed), `heartbeat` what it repeats; both are
+    taken out of the stream. Lines that share (host, port) are told apart by their registration.
+    """
+
+    host: str
+    port: int
+    registration: bytes | None = None
+    is_prefix: bool = False
+    heartbeat: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UdpPeer:
+    """A datagram peer; `local_port` 0 lets the system choose."""
+
+    host: str
+    port: int
+    local_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPort:
+    """A line in memory, for tests in virtual time; the name finds its other end."""
+
+    name: str
+
+
+LinkSettings: TypeAlias = SerialPort | TcpClient | TcpListener | UdpPeer | MemoryPort
+
+
+class Echo(StrEnum):
+    """Whether the line gives back what we send."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One bus of the site file: a pipe, its protocol, and how it is treated."""
+
+    name: LineName
+    link: LinkSettings
+    protocol: str
+    """Protocol of devices that do not say otherwise (`modbus-rtu`, …)."""
+    where: Where
+    echo: Echo = Echo.AUTO
+    pause_s: float = 0.0
+    """Extra silence before every request, beside the protocol's own."""
+    turnaround_s: float = 0.02
+    """Expected time a device takes to answer, for plan and load until it is measured."""
+    in_flight: int = 1
+    """Requests at the same time; more than 1 only for protocols with reply identifiers."""
+    is_simulated: bool = False
+
+
+# --- points ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A fixed period."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Fixed wall-clock times: every `seconds` from local midnight, on the mark."""
+
+    seconds: float
+
+
+PollRule: TypeAlias = Every | At
+
+
+class Priority(StrEnum):
+    """Class of a read; writes go before all of them."""
+
+    ALARM = "alarm"
+    NORMAL = "normal"
+    ENERGY = "energy"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadband:
+    """When a changed value is worth a record.
+
+    Both limits may be given; either one passes it.
+    `heartbeat_s` sends it after that time even when unchanged.
+    """
+
+    absolute: float | None = None
+    percent: float | None = None
+    heartbeat_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleFrom:
+    """The value is scaled by another point of the same device, read in the same exchange.
+
+    `exponent`: value * 10**factor (SunSpec); `factor`: value * factor.
+    """
+
+    point: PointId
+    kind: Literal["exponent", "factor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When an event is raised: equal to, above, or below; cleared past `clear` (hysteresis).
+
+    `for_s` seconds of the condition before raising.
+    """
+
+    equals: Value | None = None
+    above: float | None = None
+    below: float | None = None
+    clear: float | None = None
+    for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """An event that a profile declares on a point."""
+
+    type: str
+    severity: int
+    when: Condition
+    duty: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRule:
+    """How a point may be written.
+
+    `raw_or` is OR-ed into the raw value before it is sent (magic
+    prefixes); `readback` names the point to read afterwards, itself by default, None for none.
+    """
+
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[Value, ...] = ()
+    raw_or: int = 0
+    readback: PointId | None = None
+    is_dangerous: bool = False
+
+
+class ValueType(StrEnum):
+    """Type of a published value."""
+
+    FLOAT = "float"
+    INT = "int"
+    BOOL = "bool"
+    ENUM = "enum"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of one device, with everything from register to topic."""
+
+    id: PointId
+    address: BaseModel
+    """The driver's address model, templates filled in."""
+    type: ValueType
+    unit: str | None
+    """UCUM code; None for booleans, enumerations and texts."""
+    poll: PollRule
+    group: str
+    priority: Priority
+    where: Where
+    scale: Decimal = Decimal(1)
+    offset: Decimal = Decimal(0)
+    """value = raw * scale + offset, in exact decimal arithmetic."""
+    scale_from: ScaleFrom | None = None
+    is_inverted: bool = False
+    enum: Mapping[int, str] = field(default_factory=dict[int, str])
+    invalid: tuple[int | float, ...] = ()
+    """Raw values that mean "no value"."""
+    minimum: float | None = None
+    maximum: float | None = None
+    """Plausible range of the value; outside it is bad with reason `range`."""
+    resolution: float | None = None
+    deadband: Deadband = Deadband()
+    events: tuple[EventRule, ...] = ()
+    write: WriteRule | None = None
+    is_readable: bool = True
+    is_published: bool = True
+    """False for points that only serve others (scale factors)."""
+    is_cumulative: bool = False
+    personal: Literal["P0", "P1", "P2", "P3"] = "P3"
+    level: Literal["L1", "L2", "L3", "L4"] = "L4"
+    title: Mapping[str, str] = field(default_factory=dict[str, str])
+    sim: Mapping[str, float | str] = field(default_factory=dict[str, "float | str"])
+    """Hints for simulators; the gateway never reads them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a device is; all parts are opaque text."""
+
+    parts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceQuirks:
+    """What the bus must respect for this device; the driver's own quirks are `driver`."""
+
+    driver: BaseModel
+    pause_s: float = 0.0
+    """Silence after its reply before it is asked again."""
+    timeout_s: float | None = None
+    """Fixed reply timeout; None: adapted to what was measured."""
+    retries: int | None = None
+    connect_delay_s: float = 0.0
+    """Silence after the connection opened, before the first request to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of the site, with its points resolved from profile, kind and site file."""
+
+    id: DeviceId
+    profile: str
+    kind: str
+    line: LineName
+    protocol: str
+    """Protocol name; its driver is `registry.driver_of_protocol`."""
+    unit: Hashable
+    """The driver's unit key of its address."""
+    address_text: str
+    """The address as written, for people."""
+    points: tuple[Point, ...]
+    quirks: DeviceQuirks
+    where: Where
+    vendor: str | None = None
+    model: str | None = None
+    title: Mapping[str, str] = field(default_factory=dict[str, str])
+    location: Location = Location()
+    retries: int = 2
+    offline_after: int = 3
+    """Failed polls in a row until it is called offline."""
+    timeout_s: float | None = None
+    """`timeout:` of the site; None means auto."""
+    is_verified: bool = True
+    """The profile's facts were seen on a device or in its maker's document."""
+
+
+# --- sinks and commands ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret by name; read when it is needed, never stored."""
+
+    kind: Literal["credential", "env", "file"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS of a sink. Paths; None means the system's authorities, and no client certificate."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """One platform."""
+
+    name: SinkName
+    dialect: str
+    host: str
+    port: int
+    use_tls: bool
+    where: Where
+    root: str = "fc"
+    tls: Tls = Tls()
+    username: str | None = None
+    password: Secret | None = None
+    credentials: Secret | None = None
+    """A credential file of two lines, user name and password."""
+    client_id: str | None = None
+    max_level: Literal["L1", "L2", "L3", "L4"] = "L2"
+    ack: Literal["puback", "app"] = "puback"
+    window: int = 100
+    keepalive_s: int = 10
+    mqtt: Literal["auto", "5", "3.1.1"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """One line of the command allow-list: glob patterns over device and point ids, and ops."""
+
+    device: str
+    points: tuple[str, ...]
+    ops: tuple[str, ...]
+    sinks: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What the platform may do; nothing unless the site file says so."""
+
+    allow: tuple[Allow, ...] = ()
+    max_per_minute: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The outbox. `quota_bytes` bounds its files."""
+
+    quota_bytes: int = 256 * 1024 * 1024
+    commit_every_s: float = 1.0
+    commit_readings: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Who we are."""
+
+    id: GatewayId
+    site: SiteId
+    timezone: str = "Asia/Shanghai"
+    title: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The whole loaded site."""
+
+    gateway: Gateway
+    lines: Mapping[LineName, Line]
+    devices: Mapping[DeviceId, Device]
+    sinks: Mapping[SinkName, Sink]
+    commands: Commands
+    store: Store
+    files: tuple[Path, ...]
+    digest: str
+    """Hash over all files that made it."""
+    disabled: Mapping[DeviceId, str] = field(default_factory=dict[DeviceId, str])
+    """Devices that the file switches off, with the reason given."""
