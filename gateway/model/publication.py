@@ -24,6 +24,8 @@ class Publication:
     qos: int = 1
     is_retained: bool = False
     expiry_s: int | None = None
+    content_type: str | None = None
+    """Said to MQTT 5 brokers only; costs its length on the wire with every message."""
 
 
 class Fate(StrEnum):
@@ -70,3 +72,25 @@ class Will:
     payload: bytes
     qos: int = 1
     is_retained: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A topic filter; messages that were retained before we came are not asked for."""
+
+    topic: str
+    qos: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectSpec:
+    """How a platform wants to be called; asked for before every connection.
+
+    A `username` of None leaves both to the sink's own settings (`username`, `credentials`).
+    """
+
+    client_id: str
+    will: Will | None = None
+    subscriptions: tuple[Subscription, ...] = ()
+    username: str | None = None
+    password: str | None = None

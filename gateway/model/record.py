@@ -86,6 +86,8 @@ class GapBody:
     cause: str
     from_ms: int | None = None
     to_ms: int | None = None
+    ep: int | None = None
+    """The ep of those records, when it is not that of this one."""
 
 
 @dataclass(frozen=True, slots=True)

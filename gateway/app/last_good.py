@@ -1,0 +1,73 @@
+"""The last site that worked, kept in the state folder, so that a bad file does not stop a start."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.settings.load import LoadResult, load_site
+from gateway.settings.problems import Problem
+
+_FOLDER = "last-good"
+_INDEX = "index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The site to run, and whether it is the one that was asked for."""
+
+    result: LoadResult
+    refused: tuple[Problem, ...]
+    """Errors of the file that was asked for, when the last good site runs instead."""
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether the last good site runs in place of the file."""
+        return bool(self.refused)
+
+
+def load_or_fall_back(file: Path, state: Path, *, strict: bool) -> Started:
+    """Return the site of `file`; when it is bad and not `strict`, the last one that worked."""
+    result = load_site(file)
+    if result.site is not None or strict:
+        return Started(result, ())
+    saved = _saved_copy(state)
+    if saved is None:
+        return Started(result, ())
+    fallback = load_site(saved)
+    if fallback.site is None:
+        return Started(result, ())
+    return Started(fallback, result.problems)
+
+
+def save(files: Sequence[Path], main: Path, state: Path) -> None:
+    """Copy the files of a site that works into the state folder, whole or not at all."""
+    fresh, old = state / f"{_FOLDER}.new", state / _FOLDER
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True, mode=0o700)
+    base = main if main.is_dir() else main.parent
+    for file in files:
+        if not file.is_relative_to(base):
+            continue  # profiles and kinds stay where they are
+        target = fresh / file.relative_to(base)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    index = {"main": "." if main.is_dir() else main.name}
+    (fresh / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+    stale = state / f"{_FOLDER}.old"
+    shutil.rmtree(stale, ignore_errors=True)
+    if old.exists():
+        old.replace(stale)
+    fresh.replace(old)
+    shutil.rmtree(stale, ignore_errors=True)
+
+
+def _saved_copy(state: Path) -> Path | None:
+    for folder in (state / _FOLDER, state / f"{_FOLDER}.old"):
+        index = folder / _INDEX
+        if index.exists():
+            return folder / json.loads(index.read_text(encoding="utf-8"))["main"]
+    return None

@@ -1,0 +1,213 @@
+"""Steps 6 to 8 of the life of a reading: samples to readings to records to the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.app.inbox import Inbox, Item, Ready, SnapshotWanted
+from gateway.model.clock import Clock
+from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId, SinkName
+from gateway.model.reading import Readings
+from gateway.model.record import Lane, LogBody, Record, StateBody, StateChange
+from gateway.model.sample import DeviceState, LineState, Samples
+from gateway.normalise.readings import Normaliser
+from gateway.rules.alarms import Alarms
+from gateway.rules.report import Reporter, snapshots
+from gateway.settings.site import Priority, Site, Store
+
+_log = logging.getLogger("linli.pipeline")
+
+
+class Appends(Protocol):
+    """The outbox, as far as the pipeline needs it."""
+
+    async def append(self, records: Sequence[Record], states: Sequence[StateChange] = ()) -> object:
+        """Commit records and states in one transaction."""
+        ...
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went through, for status and the watchdog."""
+
+    samples: int = 0
+    readings: int = 0
+    records: int = 0
+    commits: int = 0
+    faults: int = 0
+
+
+class Pipeline:
+    """One task. A device whose samples cannot be worked on does not stop the others."""
+
+    def __init__(self, site: Site, outbox: Appends, clock: Clock, alarms: Alarms) -> None:
+        """Take the site, the store, the clock and the state of alarms from the last run."""
+        self._outbox = outbox
+        self._clock = clock
+        self._alarms = alarms
+        self.reporter = Reporter(site.devices)
+        self._store: Store = site.store
+        self._use(site)
+        self.inbox = Inbox(self._is_urgent, site.store.commit_readings)
+        self.counters = Counters()
+        self.listeners: set[Callable[[Readings], None]] = set()
+        """Who watches live readings (`linli monitor`)."""
+        self._records: list[Record] = []
+        self._changes: list[StateChange] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._tick = 0.0
+        self.heartbeat = clock.monotonic()
+        """Loop time at which it last went round, for the watchdog."""
+        self._commit_at: float | None = None
+        self._is_event_pending = False
+        self._readings_pending = 0
+        self._since: dict[DeviceId, DeviceState] = {}
+
+    def replace(self, site: Site) -> None:
+        """Take a reloaded site; unchanged devices keep their memory."""
+        self.reporter.replace(site.devices)
+        self._alarms.replace(site.devices)
+        self._use(site)
+
+    def _use(self, site: Site) -> None:
+        simulated = {
+            device.id for device in site.devices.values() if site.lines[device.line].is_simulated
+        }
+        self._site = site
+        self.normaliser = Normaliser(site.devices, simulated)
+        self._urgency: dict[tuple[DeviceId, tuple[PointId, ...]], bool] = {}
+
+    def standing_events(self) -> Mapping[str, str]:
+        """Return the events that stand: `device/point/type` to event id."""
+        return self._alarms.standing()
+
+    def device_states(self) -> dict[DeviceId, DeviceState]:
+        """Return the newest state of every device that had one."""
+        return self._since
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set and nothing is left."""
+        while not (stop.is_set() and self.inbox.is_empty):
+            now = self.heartbeat = self._clock.monotonic()
+            if self._commit_at is None:
+                self._tick = now + self._store.commit_every_s
+            for item in await self.inbox.take(now if stop.is_set() else self._tick):
+                self._digest(item)
+            if self._is_commit_due():
+                await self._commit()
+        await self._commit()
+
+    async def commit(self, records: Sequence[Record], changes: Sequence[StateChange] = ()) -> None:
+        """Return when these records are safe. For commands: audited before they act."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.inbox.put(Ready(tuple(records), tuple(changes), done))
+        await done
+
+    def _is_urgent(self, samples: Samples) -> bool:
+        key = (samples.device, samples.points)
+        known = self._urgency.get(key)
+        if known is None:
+            device = self._site.devices.get(samples.device)
+            known = self._urgency[key] = device is not None and any(
+                point.priority is Priority.ALARM or bool(point.events)
+                for point in device.points
+                if point.id in samples.points
+            )
+        return known
+
+    def _digest(self, item: Item) -> None:
+        try:
+            self._take(item)
+        except Exception:  # noqa: BLE001 - the pipeline's bulkhead: one bad batch stops no other
+            self.counters.faults += 1
+            _log.exception("could not work on %s", type(item).__name__)
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case Samples():
+                self._take_samples(item)
+            case DeviceState():
+                self._take_device_state(item)
+            case LineState():
+                self._take_line_state(item)
+            case SnapshotWanted():
+                self._take_snapshot(item.sink)
+            case Ready():
+                self._take_ready(item)
+
+    def _take_samples(self, samples: Samples) -> None:
+        if samples.device not in self._site.devices:
+            return  # taken just before a reload removed the device
+        self.counters.samples += 1
+        readings = self.normaliser.to_readings(samples)
+        if readings is None:
+            return
+        self.counters.readings += len(readings.values)
+        now = self._clock.monotonic()
+        for listener in self.listeners:
+            listener(readings)
+        raised = self._alarms.step(readings, now)
+        for event in raised.events:
+            self._keep(Record(readings.device, readings.ts_ms, readings.tq, event))
+        self._changes.extend(raised.changes)
+        body = self.reporter.report(readings, now)
+        if body is not None:
+            self._keep(Record(readings.device, readings.ts_ms, readings.tq, body))
+            self._readings_pending += len(body.values)
+
+    def _take_device_state(self, state: DeviceState) -> None:
+        known = self._since.get(state.device)
+        if known is not None and known.is_online == state.is_online:
+            return
+        self._since[state.device] = state
+        body = StateBody(state.is_online, state.why, state.at_ms)
+        self._keep(Record(state.device, state.at_ms, state.tq, body))
+
+    def _take_line_state(self, state: LineState) -> None:
+        fields = (("line", str(state.line)), ("up", str(state.is_up).lower()), ("why", state.why))
+        self._keep(Record(GATEWAY_ITSELF, state.at_ms, state.tq, LogBody("line", fields)))
+
+    def _take_snapshot(self, sink: SinkName) -> None:
+        tq = self._clock.quality()
+        for device, ts_ms, body in snapshots(list(self.reporter.latest())):
+            self._keep(Record(device, ts_ms, tq, body, sink))
+        self._commit_at = self._clock.monotonic()
+
+    def _take_ready(self, ready: Ready) -> None:
+        for record in ready.records:
+            self._keep(record)
+        self._changes.extend(ready.changes)
+        self._is_event_pending = True
+        if ready.committed is not None:
+            self._waiting.append(ready.committed)
+
+    def _keep(self, record: Record) -> None:
+        self._records.append(record)
+        if record.lane is Lane.EVENT:
+            self._is_event_pending = True
+        # What waited in the inbox counts too: no reading stays uncommitted beyond the tick.
+        if self._commit_at is None:
+            self._commit_at = self._tick
+
+    def _is_commit_due(self) -> bool:
+        return (
+            self._is_event_pending
+            or self._readings_pending >= self._store.commit_readings
+            or (self._commit_at is not None and self._clock.monotonic() >= self._commit_at)
+        )
+
+    async def _commit(self) -> None:
+        records, changes, waiting = self._records, self._changes, self._waiting
+        self._records, self._changes, self._waiting = [], [], []
+        self._commit_at, self._is_event_pending, self._readings_pending = None, False, 0
+        if records or changes:
+            await self._outbox.append(records, changes)
+            self.counters.records += len(records)
+            self.counters.commits += 1
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,111 @@
+"""The platforms of the site at work: one task group each, started, stopped and changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from gateway.app.reload import SiteDiff
+from gateway.app.sink import ROOM, Around, Census, SinkTask
+from gateway.app.software import SOFTWARE
+from gateway.dialects import registry
+from gateway.dialects.births import births_of
+from gateway.dialects.contract import DialectSetup
+from gateway.model.ids import DeviceId, SinkName
+from gateway.outbox.outbox import Outbox
+from gateway.settings.site import Sink, Site
+from gateway.uplink.uplink import Uplink
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """One platform with its task."""
+
+    sink: SinkTask
+    stop: asyncio.Event
+    task: asyncio.Task[None]
+
+
+class Platforms:
+    """All sinks. Their tasks live in the group that `start` is given."""
+
+    def __init__(self, outbox: Outbox, around: Around) -> None:
+        """Take the store and what every sink is given."""
+        self._outbox = outbox
+        self._around = around
+        self._running: dict[SinkName, _Running] = {}
+
+    def start(self, site: Site, tasks: asyncio.TaskGroup) -> None:
+        """Start every sink of the site."""
+        for sink in site.sinks.values():
+            self._start(site, sink, tasks)
+
+    async def apply(self, site: Site, diff: SiteDiff, tasks: asyncio.TaskGroup) -> None:
+        """Change to a reloaded site; every platform gets the births that changed."""
+        await self._stop(diff.sinks_gone)
+        self._outbox.use_sinks(tuple(site.sinks))
+        for running in self._running.values():
+            await running.sink.use(self._census(site, running.sink.sink), self._around)
+        for name in sorted(diff.sinks_new):
+            self._start(site, site.sinks[name], tasks)
+
+    def stop(self) -> None:
+        """Let every sink send its last words and end."""
+        for running in self._running.values():
+            running.stop.set()
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return how every platform is reached."""
+        return [_status(running.sink) for running in self._running.values()]
+
+    def _start(self, site: Site, sink: Sink, tasks: asyncio.TaskGroup) -> None:
+        outbox, around = self._outbox, self._around
+        setup = DialectSetup(site.gateway, sink, SOFTWARE, outbox.ep, outbox.previous_ep)
+        dialect = registry.load(sink.dialect).make(setup)
+        uplink = Uplink(
+            sink,
+            lambda: dialect.connect_spec(around.now()),
+            around.clock,
+            Random(),  # noqa: S311 - jitter, not a secret
+        )
+        running = SinkTask(
+            dialect, outbox.feed(sink.name), uplink, sink=sink, census=self._census(site, sink)
+        )
+        stop = asyncio.Event()
+        task = tasks.create_task(running.run(around, stop), name=f"sink:{sink.name}")
+        self._running[sink.name] = _Running(running, stop, task)
+
+    def _census(self, site: Site, sink: Sink) -> Census:
+        births = births_of(site.devices.values(), sink.max_level)
+        known: set[DeviceId] = set(self._outbox.states(ROOM).get(sink.name) or ())
+        return Census(births, frozenset(known - {birth.device for birth in births}))
+
+    async def _stop(self, names: Iterable[SinkName]) -> None:
+        gone = [self._running.pop(name) for name in names]
+        for running in gone:
+            running.stop.set()
+        if gone:
+            await asyncio.wait([running.task for running in gone])
+
+
+def _status(sink: SinkTask) -> dict[str, Any]:
+    state, counters = sink.uplink.state, sink.uplink.counters
+    return {
+        "name": sink.sink.name,
+        "dialect": sink.sink.dialect,
+        "connected": state.is_connected,
+        "why": state.why,
+        "since": state.since_ms,
+        "protocol": state.protocol,
+        "window": state.window,
+        "in_flight": sink.uplink.in_flight,
+        "published": counters.published,
+        "delivered": counters.delivered,
+        "refused": counters.refused,
+        "too_large": counters.too_large,
+        "nobody_listens": sink.nobody_listens,
+        "connects": counters.connects,
+    }

@@ -1,0 +1,90 @@
+"""Find the command and run it. Every module of `gateway.cli.verbs` is one command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Protocol
+
+from gateway.cli import verbs
+from gateway.cli.output import Exit, complain
+
+
+class Verb(Protocol):
+    """What a module of `verbs` offers."""
+
+    HELP: str
+    EXAMPLE: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments."""
+        ...
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it, and return the exit status."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `linli`; returns the exit status."""
+    arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+    verb: Verb = arguments.verb
+    try:
+        return verb.run(arguments)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away, as `head` does
+        return Exit.DONE
+    except OSError as exc:
+        complain(f"linli: {exc}")
+        return Exit.FAILED
+
+
+def verb_names() -> tuple[str, ...]:
+    """Return the names of all commands, sorted."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(verbs.__path__)))
+
+
+def load_verb(name: str) -> Verb:
+    """Return the module of one command."""
+    module: Verb = importlib.import_module(f"gateway.cli.verbs.{name}")  # pyright: ignore[reportAssignmentType] - the tests hold every module against Verb
+    return module
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="linli", description="Linli Gateway (邻里网关): field buses of a community to MQTT."
+    )
+    parser.add_argument("--version", action="version", version=f"linli {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    wanted = next((word for word in argv if not word.startswith("-")), None)
+    for name in verb_names():
+        if wanted in verb_names() and name != wanted:
+            continue  # the others need not be imported, which keeps a Pi quick
+        verb = load_verb(name)
+        command = commands.add_parser(
+            name,
+            help=verb.HELP,
+            description=verb.HELP,
+            epilog=f"example: {verb.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.configure(command)
+        command.set_defaults(verb=verb)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("linli-gateway")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""`linli explain`: one point from profile to frame bytes, value and topic."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.bus.cost import driver_of, line_cost
+from gateway.bus.plan import plan_reads
+from gateway.cli.output import Exit, complain, is_chinese, say, say_json
+from gateway.model.ids import DeviceId, PointId
+from gateway.rules.report import point_of
+from gateway.settings.load import load_site
+from gateway.settings.site import At, Device, Line, Point, Sink, Site, Where
+
+HELP = "show one point from its setting to the bytes on the line and the topic"
+EXAMPLE = "linli explain /etc/linli/gateway.yaml em-01/u_a"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add file and point."""
+    parser.add_argument("file", type=Path, help="the site file")
+    parser.add_argument("point", metavar="DEVICE/POINT")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain it; 78 when the file has errors."""
+    result = load_site(arguments.file)
+    if result.site is None:
+        for problem in result.problems:
+            complain(problem.in_language("zh" if is_chinese() else "en").text())
+        return Exit.CONFIGURATION
+    device_id, _, point_id = arguments.point.partition("/")
+    device = result.site.devices.get(DeviceId(device_id))
+    point = None if device is None else point_of(device, PointId(point_id))
+    if device is None or point is None:
+        complain(f"linli explain: there is no {arguments.point} in {arguments.file}")
+        return Exit.USAGE
+    facts = dict(_facts(result.site, device, point))
+    if arguments.json:
+        say_json(facts)
+        return Exit.DONE
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        say(f"{name:<{width}}  {fact}")
+    return Exit.DONE
+
+
+def _facts(site: Site, device: Device, point: Point) -> Iterator[tuple[str, str]]:
+    line = site.lines[device.line]
+    address = point.address.model_dump(exclude_defaults=True, mode="json")
+    yield "device", f"{device.id} ({device.profile}, {device.kind}) {_at(device.where)}"
+    yield "line", f"{line.name}: {line.protocol}, address {device.address_text} {_at(line.where)}"
+    yield "point", f"{point.id} {_at(point.where)}"
+    yield "address", " ".join(f"{key}={value}" for key, value in address.items())
+    yield from _exchange(line, device, point)
+    yield "value", _value(point)
+    mark = "at the mark, every" if isinstance(point.poll, At) else "every"
+    yield "poll", f"{mark} {point.poll.seconds:g} s, group {point.group}, {point.priority}"
+    yield "dead-band", _deadband(point)
+    for event in point.events:
+        yield "event", f"{event.type}, severity {event.severity}"
+    yield "write", "no" if point.write is None else "yes, if the allow-list says so"
+    yield "privacy", f"{point.personal}, level {point.level}"
+    for sink in site.sinks.values():
+        yield "topic", _topic(site, device, point, sink)
+
+
+def _exchange(line: Line, device: Device, point: Point) -> Iterator[tuple[str, str]]:
+    reads = plan_reads([device], driver_of, lambda name: line_cost(line, driver_of(name).wire))
+    for read in reads:
+        if any(point.id in part.points for part in read.parts):
+            yield "exchange", read.job.describe()
+            yield "request", next(read.job.steps()).request.hex(" ").upper()
+
+
+def _value(point: Point) -> str:
+    text = f"{point.type}, raw * {point.scale} + {point.offset}"
+    if point.scale_from is not None:
+        text += f", scaled by {point.scale_from.point} ({point.scale_from.kind})"
+    if point.enum:
+        text += f", {dict(point.enum)}"
+    if point.invalid:
+        text += f", no value when raw is {list(point.invalid)}"
+    if point.minimum is not None or point.maximum is not None:
+        text += f", plausible {point.minimum} to {point.maximum}"
+    return f"{text}, in {point.unit}" if point.unit else text
+
+
+def _deadband(point: Point) -> str:
+    band = point.deadband
+    parts = [
+        f"{band.absolute:g} {point.unit or ''}".strip() if band.absolute is not None else "",
+        f"{band.percent:g} %" if band.percent is not None else "",
+        f"heartbeat {band.heartbeat_s:g} s" if band.heartbeat_s is not None else "",
+    ]
+    return ", ".join(part for part in parts if part) or "none: every reading is sent"
+
+
+def _topic(site: Site, device: Device, point: Point, sink: Sink) -> str:
+    if point.level > sink.max_level:
+        return f"not sent to {sink.name}: level {point.level} is above its {sink.max_level}"
+    return f"{sink.root}/1/{site.gateway.site}/{site.gateway.id}/up/prop/{device.id}"
+
+
+def _at(where: Where) -> str:
+    return f"[{where.file}:{where.line}]"

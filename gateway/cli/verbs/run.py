@@ -1,0 +1,64 @@
+"""`linli run`: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+from pathlib import Path
+
+from gateway.app import last_good
+from gateway.app.daemon import Daemon, Machine
+from gateway.cli.output import Exit, complain, is_chinese
+from gateway.model.clock import Clock
+from gateway.ops.clock import SystemClock
+from gateway.ops.journal import set_up
+from gateway.ops.notify import ServiceManager
+from gateway.ops.paths import Places, places
+from gateway.settings.site import Site
+
+HELP = "run the gateway"
+EXAMPLE = "linli run -c /etc/linli/gateway.yaml"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the file and how strict to be."""
+    parser.add_argument("-c", "--config", type=Path, help="the site file")
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse a bad file even if an older good site exists"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log debug messages too")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until SIGTERM; 78 when there is no usable site."""
+    set_up(verbose=arguments.verbose)
+    where = places()
+    file = arguments.config or where.site_file
+    started = last_good.load_or_fall_back(file, where.state, strict=arguments.strict)
+    language = "zh" if is_chinese() else "en"
+    for problem in (*started.refused, *started.result.problems):
+        complain(problem.in_language(language).text())
+    site = started.result.site
+    if site is None:
+        return Exit.CONFIGURATION
+    if started.is_fallback:
+        complain(f"linli: {file} is refused; the last good site runs instead")
+    else:
+        last_good.save(site.files, file, where.state)
+    asyncio.run(_serve(file, site, where, started))
+    return Exit.DONE
+
+
+async def _serve(file: Path, site: Site, where: Places, started: last_good.Started) -> None:
+    machine = Machine(_clock(site), where, ServiceManager())
+    # What was made at start lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    await Daemon(file, site, machine).run(started.refused)
+
+
+def _clock(site: Site) -> Clock:
+    if site.gateway.clock == "trusted":
+        return SystemClock(lambda: True)
+    return SystemClock()

@@ -1,0 +1,164 @@
+"""The one page for authors of a dialect: what a sink's task asks of it, and what it may expect.
+
+A dialect is a machine for one sink. It does no I/O and knows no clock: time comes in as an
+argument, messages go out as return values. A module of this folder that defines
+`DIALECT = DialectSpec(...)` is one; its file name is the name in the site file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.model.clock import TimeQuality
+from gateway.model.command import BadCommand, Command
+from gateway.model.ids import DeviceId, PointId
+from gateway.model.publication import Arrival, ConnectSpec, Publication
+from gateway.model.record import Committed
+from gateway.settings.site import Gateway, Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The moment of a call: UTC milliseconds, and how far they can be believed."""
+
+    ms: int
+    tq: TimeQuality
+
+
+@dataclass(frozen=True, slots=True)
+class DialectSetup:
+    """What a dialect is made with. `ep` names the store, `previous_ep` the one before it."""
+
+    gateway: Gateway
+    sink: Sink
+    software: str
+    """Name and version of this program."""
+    ep: int
+    previous_ep: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BirthPoint:
+    """One point as a platform may know it."""
+
+    id: PointId
+    type: str
+    """float, int, bool, enum, text."""
+    unit: str | None
+    resolution: float | None
+    personal: str
+    level: str
+    values: tuple[str, ...] = ()
+    """Names of an enumeration."""
+    is_writable: bool = False
+    is_cumulative: bool = False
+    title: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """One device as a platform may know it: only points and places that its level allows."""
+
+    device: DeviceId
+    kind: str
+    vendor: str | None
+    model: str | None
+    points: tuple[BirthPoint, ...]
+    title: Mapping[str, str] = field(default_factory=dict[str, str])
+    location: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_verified: bool = True
+    """False where the facts of its profile were not seen on a device or in a document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Messages for a batch of records.
+
+    Every seq of the batch is in the `covers` of one message or in `withheld`: records of which
+    this sink may see nothing, which are done without being sent.
+    """
+
+    publications: tuple[Publication, ...]
+    withheld: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeqRange:
+    """Records by seq, both ends included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Records of one store epoch that the platform speaks of."""
+
+    ep: int
+    ranges: tuple[SeqRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A message of the platform that was not obeyed, for the audit."""
+
+    topic: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a message of the platform means."""
+
+    commands: tuple[Command | BadCommand, ...] = ()
+    acknowledged: tuple[Ranges, ...] = ()
+    """Confirmed by the platform itself (`ack: app`)."""
+    wanted: tuple[Ranges, ...] = ()
+    """To be sent again, with the identity they have."""
+    platform_ms: int | None = None
+    """The platform's clock, when it told it."""
+    dropped: tuple[Dropped, ...] = ()
+
+
+class Dialect(Protocol):
+    """One platform's way to speak."""
+
+    def connect_spec(self, now: Now) -> ConnectSpec:
+        """Return how to connect; asked for at every attempt (credentials may hold the time)."""
+        ...
+
+    def connected(
+        self, births: Sequence[Birth], gone: Sequence[DeviceId], now: Now
+    ) -> tuple[Publication, ...]:
+        """Return what is said first on a new connection.
+
+        `gone` are devices that were born on this platform once and are no more.
+        """
+        ...
+
+    def reloaded(self, births: Sequence[Birth], now: Now) -> tuple[Publication, ...]:
+        """Return births that changed, and what clears devices that went, on a standing link."""
+        ...
+
+    def encode(self, batch: Sequence[Committed], now: Now, *, is_backfill: bool) -> Encoded:
+        """Return the messages for these records, in order within each lane."""
+        ...
+
+    def received(self, arrival: Arrival, now: Now) -> Received:
+        """Return what a message means; never raises, whatever came."""
+        ...
+
+    def goodbye(self, now: Now) -> tuple[Publication, ...]:
+        """Return what is said before an orderly end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DialectSpec:
+    """What `registry.load` finds as `DIALECT` in a module of this folder."""
+
+    make: Callable[[DialectSetup], Dialect]
+    has_app_ack: bool = False
+    """Whether the platform can confirm records itself (`ack: app` in the site file)."""

@@ -1,0 +1,114 @@
+"""JSON text for the hot path: the fixed parts of a message are rendered once, values by `%s`.
+
+Integers stay integers, floats keep their point, nothing becomes NaN. `json.dumps` would walk
+dictionaries that have to be built first; this is five times as fast for a meter's record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import isfinite
+from typing import TypeAlias
+
+from gateway.model.quality import GOOD, Mark, Quality
+from gateway.model.reading import PointColumn, Value
+from gateway.model.record import PropBody
+
+_NUMBERS = frozenset({int, float})
+Sees: TypeAlias = Callable[[str], bool]
+
+
+def text(value: str | None) -> str:
+    """Return a JSON string, or null."""
+    return "null" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def value_text(value: Value | None) -> str:
+    """Return a value as JSON.
+
+    Raises:
+        ValueError: it is not a finite number; JSON has no word for that.
+    """
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if not isfinite(value):
+        raise ValueError(f"{value!r} is no JSON number")
+    return repr(value)
+
+
+class ColumnText:
+    """The readings of one column as JSON objects, as far as they may be seen."""
+
+    def __init__(self, column: PointColumn, sees: Sees) -> None:
+        """Render what is fixed: point ids and units."""
+        self._length = len(column.points)
+        self._shown = tuple(i for i, point in enumerate(column.points) if sees(point))
+        self.is_whole = len(self._shown) == self._length
+        self.count = len(self._shown)
+        self._heads = tuple(_head(column, index) for index in self._shown)
+        self._templates = {GOOD: self._template(GOOD)}
+
+    def _template(self, mark: Mark) -> str:
+        tail = "%s" + _mark_text(mark).replace("%", "%%") + "}"
+        return ",".join(head.replace("%", "%%") + tail for head in self._heads)
+
+    def render(self, body: PropBody) -> str:
+        """Return the objects of `pts`, joined by commas.
+
+        Raises:
+            ValueError: a value is not a finite number, or the columns are not equally long.
+        """
+        values = body.values
+        if len(values) != self._length:
+            raise ValueError(f"{len(values)} values in a column of {self._length}")
+        mark = _one_mark(body.marks)
+        if mark is None or body.offsets_ms is not None:
+            return ",".join(self._marked(body))
+        template = self._templates.get(mark)
+        if template is None:
+            template = self._templates[mark] = self._template(mark)
+        if not self.is_whole:
+            values = tuple(values[index] for index in self._shown)
+        if _NUMBERS.issuperset(map(type, values)) and isfinite(sum(values)):  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownArgumentType] - all are numbers, as just seen
+            return template % values
+        return template % tuple(map(value_text, values))
+
+    def _marked(self, body: PropBody) -> Sequence[str]:
+        values, marks, offsets = body.values, body.marks, body.offsets_ms
+        parts: list[str] = []
+        for head, index in zip(self._heads, self._shown, strict=True):
+            part = head + value_text(values[index])
+            if marks is not None:
+                part += _mark_text(marks[index])
+            if offsets is not None and offsets[index]:
+                part += f',"t":{offsets[index]}'
+            parts.append(part + "}")
+        return parts
+
+
+def _head(column: PointColumn, index: int) -> str:
+    unit = column.units[index]
+    unit_text = "" if unit is None else f'"u":{text(unit)},'
+    return f'{{"p":{text(column.points[index])},{unit_text}"v":'
+
+
+def _one_mark(marks: tuple[Mark, ...] | None) -> Mark | None:
+    """Return the mark that all values share, None when they differ."""
+    if marks is None:
+        return GOOD
+    first = marks[0] if marks else GOOD
+    return first if marks.count(first) == len(marks) else None
+
+
+@lru_cache(maxsize=1024)
+def _mark_text(mark: Mark) -> str:
+    quality = "" if mark.quality is Quality.GOOD else f',"q":{mark.quality.value}'
+    return quality if mark.reason is None else f'{quality},"qr":{text(mark.reason)}'

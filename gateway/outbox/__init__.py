@@ -1,0 +1,1 @@
+"""Durable store-and-forward: what is committed here is delivered, or its loss is told."""

@@ -1,0 +1,293 @@
+"""What one sink gets, in which order, and what it has done with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from gateway.model.ids import SinkName
+from gateway.model.record import Lane
+from gateway.outbox.batch import Handed
+from gateway.outbox.progress import LaneProgress
+from gateway.outbox.rows import Page
+from gateway.outbox.walk import (
+    NO_END,
+    NO_PAGE,
+    Cursor,
+    FeedBatch,
+    LaneFeed,
+    Room,
+    Source,
+    Walk,
+)
+
+
+class SinkFeed:
+    """One sink's own view. One task asks `next`; outcomes may come from anywhere in the loop."""
+
+    def __init__(
+        self, sink: SinkName, source: Source, progress: dict[Lane, LaneProgress], end: int
+    ) -> None:
+        """Begin after what was finished; `end` is the first seq that is not committed yet."""
+        self.sink = sink
+        self._source = source
+        self._news = asyncio.Event()
+        self._is_closed = False
+        self._replays: deque[tuple[Lane, Cursor]] = deque()
+        self._lanes = {
+            lane: LaneFeed(
+                lane,
+                at,
+                Cursor(end, NO_END, at.link),
+                Cursor(min(at.upto + 1, end), end, at.upto),
+            )
+            for lane, at in progress.items()
+        }
+
+    def progress(self, lane: Lane) -> LaneProgress:
+        """Return the live progress of a lane; the outbox adds what is committed."""
+        return self._lanes[lane].progress
+
+    def in_flight(self, lane: Lane) -> int:
+        """Return how many records are handed out and not settled."""
+        return len(self._lanes[lane].in_flight)
+
+    # --- handing out ---------------------------------------------------------------------------
+
+    async def next(self, room: Callable[[], Room]) -> FeedBatch | None:
+        """Return the next records for which there is room, waiting for them; None after close.
+
+        `room` is asked again whenever something came or was settled. May be cancelled: nothing is
+        handed out then.
+        """
+        while not self._is_closed:
+            self._news.clear()
+            batch = await self.take(room())
+            if batch is not None:
+                return batch
+            if not self._news.is_set():
+                await self._news.wait()
+        return None
+
+    async def take(self, room: Room) -> FeedBatch | None:
+        """Return the next records for which there is room, None when there are none now.
+
+        Events go first, then telemetry that is current, then what waited, then what was asked for
+        again.
+        """
+        events, telemetry = self._lanes[Lane.EVENT], self._lanes[Lane.TELEMETRY]
+        if room.events > 0:
+            batch = self._live(events, room) or await self._arrears(events, room)
+            if batch is not None:
+                return batch
+        batch = self._live(telemetry, room) or await self._arrears(telemetry, room)
+        return batch or await self._replay(room)
+
+    def _live(self, lane: LaneFeed, room: Room) -> FeedBatch | None:
+        recent = self._source.recent(lane.lane)
+        fresh_from = recent.low
+        if lane.lane is Lane.TELEMETRY:
+            fresh_from = max(fresh_from, min(self._source.fresh_from(), recent.end))
+        self._fall_behind(lane, fresh_from)
+        limit = room.events if lane.lane is Lane.EVENT else room.live
+        if limit <= 0:
+            return None
+        walk = Walk(self._source, self.sink, lane, limit, None)
+        handed = walk.through(lane.live, recent.since(lane.live.at), recent.end)
+        return self._hand_out(lane, handed, is_backfill=False)
+
+    def _fall_behind(self, lane: LaneFeed, fresh_from: int) -> None:
+        """Give to the arrears what is no longer in memory, or no longer current."""
+        live, arrears = lane.live, lane.arrears
+        if live.at >= fresh_from:
+            return
+        if arrears.at >= arrears.below:
+            arrears.at = live.at
+            if live.link is not None:  # else nothing came since the arrears ended right there
+                arrears.link = live.link
+        arrears.below = fresh_from
+        live.at, live.link = fresh_from, None
+
+    async def _arrears(self, lane: LaneFeed, room: Room) -> FeedBatch | None:
+        cursor = lane.arrears
+        while cursor.at < cursor.below and not self._is_closed:
+            is_old = self._is_old(lane.lane, cursor.at)
+            limit = _limit(lane.lane, room, is_old=is_old)
+            if limit <= 0:
+                return None
+            boundary = self._source.fresh_from() if is_old else None
+            page = await self._page(lane)
+            if page is None:
+                return None
+            walk = Walk(self._source, self.sink, lane, limit, boundary)
+            handed = walk.through(cursor, page.batches, min(page.end, cursor.below))
+            if cursor.at >= cursor.below:
+                self._finish_arrears(lane)
+            batch = self._hand_out(lane, handed, is_backfill=is_old)
+            if batch is not None:
+                return batch
+        return None
+
+    def _is_old(self, lane: Lane, seq: int) -> bool:
+        return lane is Lane.TELEMETRY and seq < self._source.fresh_from()
+
+    def _finish_arrears(self, lane: LaneFeed) -> None:
+        """Behind the last due record there is nothing more: what is missing there is lost."""
+        cursor, progress = lane.arrears, lane.progress
+        lane.page = NO_PAGE
+        if cursor.link is not None and cursor.link < cursor.below - 1:
+            progress.skip(cursor.link, cursor.below - 1)
+
+    async def _page(self, lane: LaneFeed) -> Page | None:
+        cursor = lane.arrears
+        if lane.page_from <= cursor.at < lane.page.end:
+            return lane.page
+        lane.page = NO_PAGE
+        recent = self._source.recent(lane.lane)
+        if cursor.at >= recent.low:
+            return Page(recent.since(cursor.at), max(recent.end, cursor.below))
+        start = cursor.at
+        page = await self._source.read(lane.lane, start, min(cursor.below, recent.low))
+        if page is not None:
+            if cursor.at != start:  # a disconnect moved it meanwhile: read again
+                return NO_PAGE
+            lane.page, lane.page_from = page, start
+        return page
+
+    async def _replay(self, room: Room) -> FeedBatch | None:
+        while self._replays and room.backfill > 0 and not self._is_closed:
+            lane_name, cursor = self._replays[0]
+            lane = self._lanes[lane_name]
+            start = cursor.at
+            page = await self._source.read(lane_name, start, cursor.below)
+            if page is None:
+                return None
+            if not self._replays or self._replays[0][1] is not cursor or cursor.at != start:
+                continue
+            walk = Walk(self._source, self.sink, lane, room.backfill, None, is_replay=True)
+            handed = walk.through(cursor, page.batches, min(page.end, cursor.below))
+            if cursor.at >= cursor.below:
+                self._replays.popleft()
+            lane.replayed.update(each.committed.seq for each in handed)
+            batch = self._hand_out(lane, handed, is_backfill=lane_name is Lane.TELEMETRY)
+            if batch is not None:
+                return batch
+        return None
+
+    def _hand_out(
+        self, lane: LaneFeed, handed: Sequence[Handed], *, is_backfill: bool
+    ) -> FeedBatch | None:
+        if not handed:
+            return None
+        for each in handed:
+            lane.in_flight[each.committed.seq] = each
+        return FeedBatch(lane.lane, tuple(each.committed for each in handed), is_backfill)
+
+    # --- outcomes ------------------------------------------------------------------------------
+
+    def done(self, lane: Lane, seqs: Iterable[int]) -> None:
+        """The platform has these records. Unknown and repeated seqs are no matter."""
+        for seq in seqs:
+            self._settle(self._lanes[lane], seq)
+        self._settled()
+
+    def done_range(self, lane: Lane, first: int, last: int) -> None:
+        """The platform has all records from `first` to `last` that were sent to it."""
+        in_flight = self._lanes[lane].in_flight
+        self.done(lane, [seq for seq in in_flight if first <= seq <= last])
+
+    def refused(self, lane: Lane, seqs: Iterable[int], reason: str) -> None:
+        """The platform will never take these: they stop nothing, and stay to be seen."""
+        settled = [self._settle(self._lanes[lane], seq) for seq in seqs]
+        records = [each.committed for each in settled if each is not None]
+        if records:
+            self._source.refuse(self.sink, records, reason)
+        self._settled()
+
+    def too_large(self, lane: Lane, seqs: Iterable[int]) -> None:
+        """The platform's limit is below the size of these; kept like refused ones."""
+        self.refused(lane, seqs, "too_large")
+
+    def again(self, lane: Lane, seqs: Iterable[int]) -> None:
+        """Hand these out once more: the platform was busy."""
+        self._put_back(self._lanes[lane], list(seqs))
+
+    def requeue(self) -> None:
+        """The connection is gone: all that is not settled is handed out again."""
+        for lane in self._lanes.values():
+            self._put_back(lane, list(lane.in_flight))
+
+    def replay(self, lane: Lane, first: int, last: int) -> None:
+        """Hand out again what was delivered before and is still kept, when nothing else waits."""
+        self._replays.append((lane, Cursor(first, last + 1, None)))
+        self.notify()
+
+    def _settled(self) -> None:
+        self._source.progressed()
+        self._news.set()  # there is room again
+
+    def notify(self) -> None:
+        """Something may be there to hand out."""
+        self._news.set()
+
+    def close(self) -> None:
+        """End `next`."""
+        self._is_closed = True
+        self._news.set()
+
+    def adopt(self, stored: dict[Lane, LaneProgress], began: int) -> None:
+        """Take up what waits in a store that could not be opened at first.
+
+        This feed began at seq `began`, above all that is stored.
+        """
+        for name, older in stored.items():
+            lane = self._lanes[name]
+            progress = lane.progress
+            upto, above = progress.upto, progress.above
+            progress.pending += older.pending
+            progress.pv = older.pv
+            progress.upto, progress.above = older.upto, [*older.above]
+            progress.skip(max(older.link, older.upto), began)
+            progress.skip(began, upto)
+            for after, to in above:
+                progress.skip(after, to)
+            lane.arrears.below = max(lane.arrears.below, began)
+            lane.arrears.at, lane.arrears.link = older.upto + 1, older.upto
+            lane.page = NO_PAGE
+        self.notify()
+
+    def _settle(self, lane: LaneFeed, seq: int) -> Handed | None:
+        handed = lane.in_flight.pop(seq, None)
+        if handed is None:
+            return None
+        if seq in lane.replayed:
+            lane.replayed.discard(seq)
+        else:
+            lane.progress.finish(handed.link, seq)
+        return handed
+
+    def _put_back(self, lane: LaneFeed, seqs: Sequence[int]) -> None:
+        again = sorted(seq for seq in seqs if seq in lane.in_flight and seq not in lane.replayed)
+        replays = sorted(seq for seq in seqs if seq in lane.replayed)
+        links = {seq: lane.in_flight[seq].link for seq in again[:1]}
+        for seq in (*again, *replays):
+            lane.in_flight.pop(seq, None)
+            lane.replayed.discard(seq)
+        if again:
+            arrears, first = lane.arrears, again[0]
+            is_empty = arrears.at >= arrears.below
+            if is_empty or first < arrears.at:
+                arrears.at, arrears.link = first, links[first]
+                lane.page = NO_PAGE
+            arrears.below = max(arrears.below, again[-1] + 1)
+        if replays:
+            self._replays.append((lane.lane, Cursor(replays[0], replays[-1] + 1, None)))
+        if again or replays:
+            self.notify()
+
+
+def _limit(lane: Lane, room: Room, *, is_old: bool) -> int:
+    if lane is Lane.EVENT:
+        return room.events
+    return room.backfill if is_old else room.live

@@ -1,0 +1,396 @@
+"""The outbox as its users see it: `append`, feeds, states, figures.
+
+`append` returns when the records are safe, or, while the disk refuses, kept in memory under an
+`ep` of their own. One transaction holds records, the state of rooms and the progress of sinks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gateway.model.clock import Clock
+from gateway.model.ids import SinkName
+from gateway.model.record import Committed, Lane, Record, StateChange
+from gateway.outbox.batch import Batch, Due
+from gateway.outbox.feed import SinkFeed
+from gateway.outbox.ledger import Ledger, Rules, beginning
+from gateway.outbox.recent import Recent
+from gateway.outbox.rows import Lost, Opened, Page, Refusal, Side, StateKey, Writing
+from gateway.outbox.schema import DiskRefused, StoreDamaged, read_mark
+from gateway.outbox.seams import USUAL, Seams
+from gateway.outbox.stats import OutboxStats
+from gateway.outbox.store import Place, Store
+from gateway.outbox.telling import Teller
+from gateway.outbox.thread import StoreThread
+from gateway.outbox.views import Counts, Views
+from gateway.settings.site import Store as StoreSettings
+
+FLUSH_S = 1.0
+"""Progress without new records is saved at most this often."""
+RETRY_S = 5.0
+MARK_S = 60.0
+CLOSE_S = 5.0
+UNKNOWN_GAP = 1_000_000
+"""Seqs left free when the store cannot be read at start: more than a mark can be behind."""
+
+_log = logging.getLogger("linli.outbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of appended records. `is_durable` is False while the disk refuses."""
+
+    batches: tuple[Batch, ...]
+    is_durable: bool
+
+
+@dataclass(slots=True)
+class _Unsaved:
+    """What the next transaction carries beside records and progress."""
+
+    states: dict[StateKey, Any]
+    refusals: list[Refusal]
+
+
+class Outbox:
+    """Durable store-and-forward; an async context manager. All methods belong to the loop."""
+
+    def __init__(self, place: Place, clock: Clock, sinks: Sequence[SinkName], seams: Seams) -> None:
+        """Take everything; nothing is opened before `async with`."""
+        self._place, self._clock = place, clock
+        self._sinks = tuple(sinks)
+        self._store = Store(place)
+        self._thread = StoreThread(seams.executor)
+        self._ledger = Ledger(
+            Rules(seams.is_due, seams.new_ep, seams.recent_readings),
+            lambda sink, progress, end: SinkFeed(sink, self, progress, end),
+        )
+        self._teller = Teller(clock)
+        self._unsaved = _Unsaved({}, [])
+        self._lock = asyncio.Lock()
+        self._tasks = asyncio.TaskGroup()
+        self._closing, self._dirty = asyncio.Event(), asyncio.Event()
+        self._damage: str | None = None
+        """Set when the open store proved damaged: it is set aside before the next write."""
+        self._retry_at = self._mark_at = 0.0
+        self._counts = Counts()
+        self._views = Views(self._ledger, self._store, self._thread, clock)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        settings: StoreSettings,
+        clock: Clock,
+        sinks: Sequence[SinkName],
+        *,
+        seams: Seams = USUAL,
+    ) -> Self:
+        """Return the outbox of this folder, to be entered with `async with`."""
+        return cls(Place(folder, settings.quota_bytes, seams.new_ep), clock, sinks, seams)
+
+    async def __aenter__(self) -> Self:
+        """Open the store. A damaged one is set aside; one that refuses is tried again later.
+
+        Raises:
+            StoreInUse: another process has it.
+        """
+        self._counts.opened_at = self._clock.monotonic()
+        try:
+            try:
+                await self._open_store()
+            except DiskRefused as refusal:
+                self._begin_without_store(str(refusal))
+            async with self._lock:
+                await self._tell()
+        except BaseException:
+            self._thread.stop()
+            raise
+        await self._tasks.__aenter__()
+        self._tasks.create_task(self._keep_flushing(), name="outbox:flush")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Save what is not saved, end the thread. Feeds hand out nothing more."""
+        for feed in self._ledger.feeds.values():
+            feed.close()
+        self._closing.set()
+        self._dirty.set()
+        try:
+            if isinstance(error, asyncio.CancelledError):
+                await self._tasks.__aexit__(kind, error, trace)
+            else:  # an error of our user is not one of the group's, and stays as it is
+                await self._tasks.__aexit__(None, None, None)
+        finally:
+            await self._finish()
+
+    # --- what rooms and sinks use --------------------------------------------------------------
+
+    @property
+    def ep(self) -> int:
+        """The number of this store; 0 while it could not be opened yet."""
+        return self._ledger.ep or 0
+
+    @property
+    def previous_ep(self) -> int | None:
+        """The number of the store before this one, for the birth; None when there was none."""
+        return self._ledger.previous_ep
+
+    @property
+    def last_seq(self) -> int:
+        """The newest seq that was given."""
+        return self._ledger.last_seq
+
+    def states(self, room: str) -> dict[str, Any]:
+        """Return the small state of a room, as it was last appended."""
+        known = self._ledger.states.items()
+        return {key: value for (owner, key), value in known if owner == room}
+
+    def feed(self, sink: SinkName) -> SinkFeed:
+        """Return the feed of a sink that was named at `open` or by `use_sinks`."""
+        return self._ledger.feeds[sink]
+
+    def use_sinks(self, sinks: Sequence[SinkName]) -> None:
+        """Take the sinks of a reloaded site: new ones begin now, missing ones are forgotten."""
+        self._sinks = tuple(sinks)
+        self._ledger.use_sinks(sinks)
+        self.progressed()
+
+    def replay(self, sink: SinkName, lane: Lane, first: int, last: int) -> None:
+        """Send again what this sink had already and the store still keeps."""
+        self._ledger.feeds[sink].replay(lane, first, last)
+
+    async def append(
+        self, records: Sequence[Record], states: Sequence[StateChange] = ()
+    ) -> Appended:
+        """Commit these in one transaction; events get seqs before telemetry.
+
+        Raises:
+            ValueError, TypeError: a value is NaN or not storable; nothing was committed.
+        """
+        if not records and not states:
+            return Appended((), is_durable=True)
+        async with self._lock:
+            appended = await self._commit(records, states)
+            await self._tell()
+        return appended
+
+    async def flush(self) -> None:
+        """Save progress now, if there is any that is not saved."""
+        async with self._lock:
+            await self._flush()
+
+    # --- committing; the lock is held ----------------------------------------------------------
+
+    async def _commit(
+        self,
+        records: Sequence[Record],
+        states: Sequence[StateChange] = (),
+        told: Sequence[Lost] = (),
+    ) -> Appended:
+        changes: dict[StateKey, Any] = {(each.room, each.key): each.value for each in states}
+        written = await self._try_to_write(records, changes, told)
+        self._ledger.remember(states)
+        if written is not None:
+            return Appended(written, is_durable=True)
+        self._unsaved.states.update(changes)
+        self._dirty.set()
+        now = self._clock.monotonic()
+        batches = self._ledger.to_batches(records, self._clock.now_ms())
+        held = tuple(self._ledger.hold(batch, now) for batch in batches)
+        return Appended(held, is_durable=False)
+
+    async def _try_to_write(
+        self, records: Sequence[Record], changes: dict[StateKey, Any], told: Sequence[Lost]
+    ) -> tuple[Batch, ...] | None:
+        """Return what was committed, None when the disk refused it."""
+        if self._counts.refusing is not None and self._clock.monotonic() < self._retry_at:
+            return None
+        for _ in range(2):  # a damaged store is set aside, then the fresh one is tried
+            try:
+                if self._damage is not None or self._ledger.ep is None:
+                    await self._open_store()
+                return await self._write(records, changes, told)
+            except StoreDamaged as damage:
+                self._damage = str(damage)
+            except DiskRefused as refusal:
+                self._refuse_from_now(str(refusal))
+                return None
+        self._refuse_from_now(f"damaged again at once: {self._damage}")
+        return None
+
+    async def _write(
+        self, records: Sequence[Record], changes: dict[StateKey, Any], told: Sequence[Lost]
+    ) -> tuple[Batch, ...]:
+        now = self._clock.monotonic()
+        batches = self._ledger.to_batches(records, self._clock.now_ms())
+        refusals = tuple(self._unsaved.refusals)
+        writing = Writing(
+            (*self._ledger.held.batches, *batches),
+            Side(self._ledger.progress_after(batches), {**self._unsaved.states, **changes}),
+            batches[-1].last_seq if batches else self._ledger.last_seq,
+            refusals,
+            tuple(loss.id for loss in told if loss.id is not None),
+            is_mark_due=now >= self._mark_at,
+        )
+        self._dirty.clear()
+
+        def take_over(lost: Sequence[Lost]) -> None:
+            self._ledger.written(writing.batches, now)
+            self._ledger.note_lost(lost)
+            del self._unsaved.refusals[: len(refusals)]
+            self._unsaved.states.clear()
+            self._counts.commits += 1
+            if writing.is_mark_due:
+                self._mark_at = now + MARK_S
+            self._accept_from_now()
+
+        await self._thread.run(lambda: self._store.write(writing), take_over)
+        return batches
+
+    def _refuse_from_now(self, why: str) -> None:
+        self._retry_at = self._clock.monotonic() + RETRY_S
+        self._dirty.set()
+        if self._counts.refusing is None:
+            _log.error("the disk refuses records, they are kept in memory: %s", why)
+            self._teller.refusal_begins(why)
+        self._counts.refusing = why
+
+    def _accept_from_now(self) -> None:
+        if self._counts.refusing is not None:
+            _log.warning("the disk takes records again")
+            self._teller.refusal_ends()
+        self._counts.refusing = None
+
+    async def _tell(self) -> None:
+        """Append what the outbox itself has to say; losses only once the disk takes them."""
+        ledger = self._ledger
+        while self._teller.events or (ledger.untold and self._counts.refusing is None):
+            told: list[Lost] = []
+            if self._counts.refusing is None:
+                told, ledger.untold = ledger.untold, []
+            events = self._teller.take_events()
+            gaps = [self._teller.gap(loss) for loss in told if loss.sink in ledger.feeds]
+            appended = await self._commit([*events, *gaps], (), told)
+            if not appended.is_durable:  # the disk remembers these losses: tell them again then
+                ledger.untold += [loss for loss in told if loss.id is not None]
+
+    # --- opening, flushing, closing ------------------------------------------------------------
+
+    async def _open_store(self) -> None:
+        damage, sinks, at_ms = self._damage, self._sinks, self._clock.now_ms()
+        floor_seq = self._ledger.last_seq
+
+        def take_over(opened: Opened) -> None:
+            self._damage = None
+            self._mark_at = self._clock.monotonic() + MARK_S
+            self._ledger.opened(opened)
+            if damage is not None:  # the fresh store has no states, but we have them still
+                self._unsaved.states = {**self._ledger.states, **self._unsaved.states}
+            if opened.damage is not None:
+                _log.error("store damaged: %s; set aside: %s", opened.damage, opened.set_aside)
+                self._teller.damage(opened.damage)
+
+        await self._thread.run(lambda: self._store.open(sinks, floor_seq, at_ms, damage), take_over)
+
+    def _begin_without_store(self, why: str) -> None:
+        mark = read_mark(self._place.folder)
+        last_seq = UNKNOWN_GAP + (0 if mark is None else mark.seq)
+        self._ledger.begin(last_seq, {sink: beginning(last_seq) for sink in self._sinks})
+        self._refuse_from_now(why)
+
+    async def _keep_flushing(self) -> None:
+        while not self._closing.is_set():
+            await self._dirty.wait()
+            try:
+                async with asyncio.timeout(FLUSH_S):
+                    await self._closing.wait()
+            except TimeoutError:
+                await self.flush()
+
+    async def _flush(self) -> None:
+        if self._dirty.is_set():
+            await self._commit(())
+            await self._tell()
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S), self._lock:
+                self._retry_at = 0.0
+                await self._flush()
+                last_seq = self._ledger.last_seq
+                await self._thread.run(lambda: self._store.close(last_seq))
+        except TimeoutError:
+            _log.error("the disk did not answer in %s s, progress may be lost", CLOSE_S)
+        finally:
+            self._thread.stop()
+
+    # --- what feeds see (feed.Source) ----------------------------------------------------------
+
+    def recent(self, lane: Lane) -> Recent:
+        """Return what is in memory."""
+        return self._ledger.recent[lane]
+
+    def due(self, batch: Batch, sink: SinkName) -> Due:
+        """Return which records of the batch are due to the sink."""
+        return self._ledger.due(batch, sink)
+
+    def fresh_from(self) -> int:
+        """Return the first seq of telemetry that is still current."""
+        return self._ledger.fresh_from(self._clock.monotonic())
+
+    async def read(self, lane: Lane, start: int, below: int) -> Page | None:
+        """Return rows from the disk, None when it cannot be read now."""
+        progress = self._ledger.progress_after(())
+        try:
+            page = await self._thread.run(lambda: self._store.read(lane, start, below, progress))
+        except DiskRefused:
+            return None
+        except StoreDamaged as damage:
+            self._damage = str(damage)
+            self.progressed()
+            return None
+        if page.lost:
+            self._ledger.note_lost(page.lost)
+            self.progressed()
+        return page
+
+    def refuse(self, sink: SinkName, records: Sequence[Committed], reason: str) -> None:
+        """Keep these records where people can see them; saved together with the progress."""
+        at_ms = self._clock.now_ms()
+        self._unsaved.refusals += [
+            Refusal(sink, each.ep, each.seq, at_ms, reason, each.record) for each in records
+        ]
+        self._counts.refused[sink] = self._counts.refused.get(sink, 0) + len(records)
+
+    def progressed(self) -> None:
+        """Save progress soon."""
+        self._dirty.set()
+
+    # --- figures and listings ------------------------------------------------------------------
+
+    async def stats(self) -> OutboxStats:
+        """Return where all sinks stand and how full the quota is."""
+        return await self._views.stats(self._counts)
+
+    async def export(self, lane: Lane, first: int = 0, most: int = 1000) -> list[str]:
+        """Return stored records from seq `first` on as JSON lines.
+
+        Whole rows, so that somewhat more than `most` may come.
+        """
+        return await self._views.export(lane, first, most)
+
+    async def refused_lines(self) -> list[str]:
+        """Return the refused records as JSON lines, with sink and reason, oldest first."""
+        return await self._views.refused_lines(self._unsaved.refusals)

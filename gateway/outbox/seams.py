@@ -1,0 +1,32 @@
+"""What the outbox is given from outside beside its settings."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from gateway.outbox.batch import IsDue, is_addressed
+
+RECENT_READINGS = 20_000
+"""Values kept in memory per lane: some megabytes, some ten seconds at full rate."""
+
+
+def random_ep() -> int:
+    """Return the random 53-bit number of a new store; 53 bits survive JSON everywhere."""
+    return secrets.randbits(53) or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """What a simulation or test replaces, and what the app knows better."""
+
+    executor: Executor | None = None
+    """Must run one job at a time, in order; None for a thread of its own."""
+    is_due: IsDue = is_addressed
+    new_ep: Callable[[], int] = random_ep
+    recent_readings: int = RECENT_READINGS
+
+
+USUAL = Seams()

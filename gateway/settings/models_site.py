@@ -1,0 +1,332 @@
+"""The site file as models: what may stand in gateway.yaml and conf.d/*.yaml.
+
+Descriptions, units and defaults here are the reference of the settings; it is generated from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from gateway.settings.fields import (
+    Bytes,
+    Flag,
+    HostPort,
+    Id,
+    Name,
+    Numbers,
+    Packet,
+    PerDevice,
+    Polls,
+    Seconds,
+    Setting,
+    Strict,
+    Text,
+    Title,
+    Whole,
+    short,
+    under,
+)
+from gateway.settings.models_common import (
+    DEADBAND_SHORT,
+    POLL_SHORT,
+    Deadband,
+    Level,
+    PollsByGroup,
+    SecretRef,
+)
+from gateway.settings.models_profile import PointOverride, QuirksEntry
+from gateway.settings.problems import BadValue, Phrase
+from gateway.settings.site import Echo, Priority
+
+LINK_KEYS = ("port", "tcp", "rtu-over-tcp", "listen", "udp", "memory")
+
+
+def _timeout(value: object) -> object:
+    return None if value == "auto" else value
+
+
+Timeout: TypeAlias = Annotated[Seconds | None, BeforeValidator(_timeout)]
+"""A duration, or `auto` (None): adapted to what each device was measured to need."""
+
+
+class GatewayEntry(Strict):
+    """Who we are."""
+
+    id: Id = Field(description="Id of this gateway; part of every topic.")
+    site: Id = Field(description="Id of the community; part of every topic.")
+    timezone: Text = Field(
+        default="Asia/Shanghai", description="Time zone of fixed read times (IANA name)."
+    )
+    clock: Literal["kernel", "trusted"] = Field(
+        default="kernel",
+        description="Who vouches for the clock: the kernel's NTP state, or the operator. "
+        "Default kernel.",
+    )
+    title: Title = Field(default_factory=dict, description="Name for people, by language.")
+
+
+class TlsEntry(Strict):
+    """TLS of a sink."""
+
+    ca: Text | None = Field(
+        default=None,
+        description="Path of the authority's certificate. Default: the system's authorities.",
+    )
+    certificate: Text | None = Field(default=None, description="Path of our client certificate.")
+    key: SecretRef | None = Field(
+        default=None, description="Private key of it, as {file: path} or {credential: name}."
+    )
+
+
+class SinkEntry(Strict):
+    """One platform that gets the readings."""
+
+    dialect: Id = Field(default="native", description="Payload standard. Default native.")
+    url: Text = Field(description="mqtt://host:1883 or mqtts://host:8883.")
+    root: Text = Field(default="fc", description="First part of all topics. Default fc.")
+    tls: TlsEntry | None = Field(default=None, description="TLS settings; only with mqtts://.")
+    credentials: SecretRef | None = Field(
+        default=None, description="Secret of two lines: user name and password."
+    )
+    username: Name | None = Field(
+        default=None, description="User name, when it is not in `credentials`."
+    )
+    password: SecretRef | None = Field(
+        default=None, description="Password by name; see `credentials`."
+    )
+    client_id: Text | None = Field(
+        default=None, description="MQTT client id. Default: made of the gateway's id."
+    )
+    max_level: Level = Field(
+        default="L2", description="Highest data level this sink may see. Default L2."
+    )
+    ack: Literal["puback", "app"] = Field(
+        default="puback",
+        description="What counts as delivered: the broker's PUBACK, or the platform's own.",
+    )
+    window: Whole = Field(
+        default=100, ge=1, le=10_000, description="Messages in flight. Default 100."
+    )
+    keepalive: Seconds = Field(
+        default=10.0, ge=1, le=3600, description="MQTT keep-alive. Default 10s."
+    )
+    mqtt: Literal["auto", "5", "3.1.1"] = Field(
+        default="auto", description="Protocol version; auto tries 5, then 3.1.1."
+    )
+
+
+class ListenEntry(Strict):
+    """A port on which a 4G DTU dials in."""
+
+    port: Whole = Field(ge=1, le=65535, description="TCP port to listen on.")
+    host: Text = Field(default="0.0.0.0", description="Address to listen on. Default: all.")  # noqa: S104 - a DTU dials in from outside
+    registration: Packet | None = Field(
+        default=None, description="What the DTU says first: text, or hex:01 02. Default: nothing."
+    )
+    prefix: Flag = Field(
+        default=False, description="Only the beginning of the registration is fixed. Default false."
+    )
+    heartbeat: Packet | None = Field(
+        default=None, description="What the DTU repeats: text, or hex:…."
+    )
+
+
+class BusEntry(Strict):
+    """One line: exactly one of port, tcp, rtu-over-tcp, listen, udp and memory."""
+
+    port: Text | None = Field(
+        default=None, description="Serial port: by-path/…, by-id/… (below /dev/serial), or a path."
+    )
+    line: Setting | None = Field(
+        default=None,
+        description="Serial setting as on the label. Default: the protocol's, else 9600 8N1.",
+    )
+    tcp: HostPort | None = Field(default=None, description="host:port that we dial.")
+    rtu_over_tcp: HostPort | None = Field(
+        default=None,
+        alias="rtu-over-tcp",
+        description="host:port of a serial server with RTU frames.",
+    )
+    listen: ListenEntry | None = Field(default=None, description="Port on which a 4G DTU dials in.")
+    udp: HostPort | None = Field(default=None, description="host:port of a datagram peer.")
+    memory: Id | None = Field(default=None, description="A line in memory, for tests.")
+    protocol: Text | None = Field(
+        default=None,
+        description="Such as modbus-rtu. Default: modbus-tcp on tcp and udp, else modbus-rtu.",
+    )
+    echo: Echo = Field(
+        default=Echo.AUTO, description="Whether the line gives back what we send. Default auto."
+    )
+    pause: Seconds = Field(
+        default=0.0, le=60, description="Extra silence before each request. Default 0s."
+    )
+    turnaround: Seconds = Field(
+        default=0.02, le=60, description="Answer time assumed until it is measured. Default 20ms."
+    )
+    in_flight: Whole = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="Requests at the same time, for modbus-tcp only. Default 1.",
+    )
+    rs485: Flag = Field(
+        default=False, description="The kernel switches the direction (TIOCSRS485). Default false."
+    )
+    simulated: Flag = Field(
+        default=False, description="Values are marked as simulated. Default false."
+    )
+
+    @model_validator(mode="after")
+    def _one_link(self) -> BusEntry:
+        given = [key for key in LINK_KEYS if getattr(self, key.replace("-", "_")) is not None]
+        if len(given) != 1:
+            found = ", ".join(given) if given else Phrase("nothing")
+            raise BadValue("LG-BUS-01", keys=", ".join(LINK_KEYS), found=found)
+        for key, is_given in (("line", self.line is not None), ("rs485", self.rs485)):
+            if is_given and self.port is None:
+                raise BadValue("LG-BUS-12", key=key)
+        return self
+
+
+class DevicePatch(Strict):
+    """What can be said of a device: in its entry, below `except`, and in a row of a table."""
+
+    profile: Text | None = Field(
+        default=None, description="Profile id such as acrel/adl400, or a path ending in .yaml."
+    )
+    variant: Text | None = Field(default=None, description="Variant of the profile.")
+    bus: Text | None = Field(default=None, description="Name of the bus.")
+    address: PerDevice | None = Field(
+        default=None,
+        description="Address on the bus as set on the device; a meter number keeps its zeros.",
+    )
+    protocol: Text | None = Field(default=None, description="Protocol, when it is not the bus's.")
+    title: Title | None = Field(default=None, description="Name for people, by language.")
+    location: Annotated[dict[Id, Name], under("place")] | None = Field(
+        default=None,
+        description="Where it is: {bldg, unit, floor, room, zone, …}, or one text.",
+        json_schema_extra=short({"type": "string"}),
+    )
+    poll: PollsByGroup | None = Field(
+        default=None,
+        description="Period for all groups, or by group: {power: 30s, energy: {at: 15m}}.",
+        json_schema_extra=POLL_SHORT,
+    )
+    variables: dict[str, PerDevice] | None = Field(
+        default=None, alias="set", description="Variables of the profile: {input: 3}."
+    )
+    disabled: Text | None = Field(default=None, description="Switched off, with the reason.")
+    deadband: dict[str, Deadband] | None = Field(
+        default=None, description="Dead-band by point: {u_a: 0.5, p_tot: 1%}."
+    )
+    points: dict[str, PointOverride] | None = Field(default=None, description="Overrides by point.")
+    retries: Whole | None = Field(
+        default=None, ge=0, le=10, description="Repeats of a failed request."
+    )
+    offline_after: Polls | None = Field(
+        default=None, description="Failed polls until it is offline."
+    )
+    timeout: Timeout = Field(
+        default=None,
+        description="Reply timeout: auto, or such as 500ms.",
+        json_schema_extra=short({"const": "auto"}),
+    )
+    quirks: QuirksEntry | None = Field(default=None, description="Pauses and limits of the device.")
+    priority: Priority | None = Field(default=None, description="Class of all its reads.")
+
+
+class DeviceEntry(DevicePatch):
+    """One device, or many alike by `each` or from a table."""
+
+    id: Text | None = Field(default=None, description="Id, or a template such as em-{n:02}.")
+    each: dict[Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,31}$")], Numbers] | None = Field(
+        default=None, description="One device for each number: {n: 1..64}."
+    )
+    source: Text | None = Field(
+        default=None,
+        alias="from",
+        description="CSV file with one device a row, relative to this file.",
+    )
+    except_: dict[str, DevicePatch] | None = Field(
+        default=None,
+        alias="except",
+        description="What differs, by number or device id: {17: {address: 117}}.",
+    )
+
+
+class DefaultsEntry(Strict):
+    """What holds for all devices that say nothing else."""
+
+    poll: PollsByGroup | None = Field(
+        default=None,
+        description="By group: overrides kinds and profiles. For all groups: where those say "
+        "nothing. Default 60s.",
+        json_schema_extra=POLL_SHORT,
+    )
+    timeout: Timeout = Field(
+        default=None,
+        description="Reply timeout. Default auto.",
+        json_schema_extra=short({"const": "auto"}),
+    )
+    retries: Whole = Field(
+        default=2, ge=0, le=10, description="Repeats of a failed request. Default 2."
+    )
+    offline_after: Polls = Field(
+        default=3, description="Failed polls until a device is offline. Default 3 polls."
+    )
+    deadband: Deadband | None = Field(
+        default=None,
+        description="Dead-band of points whose profile says none.",
+        json_schema_extra=DEADBAND_SHORT,
+    )
+
+
+class AllowEntry(Strict):
+    """One line of the command allow-list."""
+
+    device: Text = Field(description="Device id; * stands for any characters.")
+    points: list[Text] = Field(min_length=1, description="Point ids; * stands for any characters.")
+    ops: list[Literal["set", "read"]] = Field(min_length=1, description="set, read.")
+    sinks: list[Text] = Field(
+        default_factory=lambda: ["*"], description="Sinks that may ask. Default all."
+    )
+
+
+class CommandsEntry(Strict):
+    """What platforms may do; nothing unless it is said here."""
+
+    allow: list[AllowEntry] = Field(default_factory=list[AllowEntry], description="The allow-list.")
+    max_per_minute: Whole = Field(
+        default=60, ge=1, le=6000, description="Most commands a minute. Default 60."
+    )
+
+
+class StoreEntry(Strict):
+    """The outbox on disk."""
+
+    quota: Bytes = Field(
+        default=256 << 20, ge=4 << 20, description="Most bytes of its files. Default 256MB."
+    )
+    commit_every: Seconds = Field(
+        default=1.0, ge=0.01, le=60, description="Longest wait of a value. Default 1s."
+    )
+    commit_readings: Whole = Field(
+        default=100, ge=1, le=100_000, description="Values that do not wait longer. Default 100."
+    )
+
+
+class SiteFile(Strict):
+    """One file of a site; several are merged."""
+
+    version: Literal[1] = Field(description="Version of this format: 1.")
+    gateway: GatewayEntry | None = Field(
+        default=None, description="Who we are; in exactly one file."
+    )
+    sinks: dict[Id, SinkEntry] = Field(default_factory=dict, description="Platforms by name.")
+    defaults: DefaultsEntry | None = Field(default=None, description="For all devices.")
+    buses: dict[Id, BusEntry] = Field(default_factory=dict, description="Lines by name.")
+    devices: list[DeviceEntry] = Field(default_factory=list[DeviceEntry], description="Devices.")
+    commands: CommandsEntry | None = Field(default=None, description="What platforms may do.")
+    store: StoreEntry | None = Field(default=None, description="The outbox.")

@@ -1,0 +1,141 @@
+"""`sinks:`, `commands:`, `gateway:` and `store:` -> what the upper rooms read."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from gateway.model.ids import GatewayId, SinkName, SiteId
+from gateway.settings.checking import Spot
+from gateway.settings.models_common import SecretEntry
+from gateway.settings.models_site import (
+    CommandsEntry,
+    GatewayEntry,
+    SinkEntry,
+    StoreEntry,
+    TlsEntry,
+)
+from gateway.settings.problems import Problems, advice, shown
+from gateway.settings.site import Allow, Commands, Gateway, Secret, Sink, Store, Tls
+
+MQTT_PORT = 1883
+MQTTS_PORT = 8883
+_URL = re.compile(
+    r"(mqtts?)://(?P<user>[^/@]*@)?(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9][A-Za-z0-9._-]{0,252}))"
+    r"(?::(?P<port>[0-9]{1,5}))?/?"
+)
+_ROOT = re.compile(r"[A-Za-z0-9_-]{1,64}(?:/[A-Za-z0-9_-]{1,64}){0,7}")
+
+
+def make_gateway(entry: GatewayEntry, spot: Spot, problems: Problems) -> Gateway:
+    """Return who we are."""
+    try:
+        zoneinfo.ZoneInfo(entry.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        place = spot.at("timezone")
+        problems.add("LG-SITE-03", place.where, place.text, found=shown(entry.timezone))
+    return Gateway(
+        id=GatewayId(entry.id),
+        site=SiteId(entry.site),
+        timezone=entry.timezone,
+        clock=entry.clock,
+        title=entry.title,
+    )
+
+
+def make_sink(name: str, entry: SinkEntry, spot: Spot, problems: Problems) -> Sink:
+    """Return one platform."""
+    place = spot.at("url")
+    match = _URL.fullmatch(entry.url)
+    port = int(match["port"] or 0) if match else 0
+    if match is None or port > 65535 or (match["port"] and not port):  # noqa: PLR2004 - 16 bits
+        problems.add("LG-SITE-04", place.where, place.text, found=_without_login(entry.url))
+    elif match["user"]:
+        problems.add("LG-SEC-02", place.where, place.text)
+    use_tls = match is not None and match[1] == "mqtts"
+    if entry.tls is not None and match is not None and not use_tls:
+        problems.add("LG-SITE-07", spot.at("tls").where, spot.at("tls").text)
+    if not _ROOT.fullmatch(entry.root):
+        at = spot.at("root")
+        problems.add("LG-VAL-14", at.where, at.text, found=shown(entry.root))
+    if entry.credentials is not None and entry.password is not None:
+        facts = {"key": "password", "other": "credentials"}
+        problems.add("LG-DEV-13", spot.at_key("password"), spot.text, **facts)
+    return Sink(
+        SinkName(name),
+        entry.dialect,
+        (match["v6"] or match["host"]) if match else "",
+        port or (MQTTS_PORT if use_tls else MQTT_PORT),
+        use_tls,
+        spot.where,
+        root=entry.root,
+        tls=_tls(entry.tls),
+        username=entry.username,
+        password=make_secret(entry.password),
+        credentials=make_secret(entry.credentials),
+        client_id=entry.client_id,
+        max_level=entry.max_level,
+        ack=entry.ack,
+        window=entry.window,
+        keepalive_s=round(entry.keepalive),
+        mqtt=entry.mqtt,
+    )
+
+
+def make_secret(entry: SecretEntry | None) -> Secret | None:
+    """Return the name of a secret."""
+    if entry is None:
+        return None
+    if entry.credential is not None:
+        return Secret("credential", entry.credential)
+    return Secret("env", entry.env) if entry.env is not None else Secret("file", entry.file or "")
+
+
+def make_commands(entry: CommandsEntry) -> Commands:
+    """Return what platforms may do."""
+    allow = tuple(
+        Allow(a.device, tuple(a.points), tuple(a.ops), tuple(a.sinks)) for a in entry.allow
+    )
+    return Commands(allow, entry.max_per_minute)
+
+
+def check_commands(  # noqa: PLR0917 - what may be named, and where
+    commands: Commands,
+    devices: Collection[str],
+    sinks: Collection[str],
+    spot: Spot,
+    problems: Problems,
+) -> None:
+    """Report lines of the allow-list that allow nothing."""
+    for index, allow in enumerate(commands.allow):
+        place = spot.at("allow", index, "device")
+        if not any(fnmatchcase(device, allow.device) for device in devices):
+            problems.add("LG-SITE-05", place.where, place.text, pattern=allow.device)
+        for number, pattern in enumerate(allow.sinks):
+            if not any(fnmatchcase(sink, pattern) for sink in sinks) and pattern != "*":
+                at = spot.at("allow", index, "sinks", number)
+                hint = advice(pattern, sinks)
+                problems.add("LG-SITE-06", at.where, at.text, name=pattern, advice=hint)
+
+
+def make_store(entry: StoreEntry) -> Store:
+    """Return the bounds of the outbox."""
+    return Store(entry.quota, entry.commit_every, entry.commit_readings)
+
+
+def _tls(entry: TlsEntry | None) -> Tls:
+    if entry is None:
+        return Tls()
+    key = make_secret(entry.key)
+    return Tls(
+        Path(entry.ca) if entry.ca else None,
+        Path(entry.certificate) if entry.certificate else None,
+        Path(key.name) if key and key.kind == "file" else key,
+    )
+
+
+def _without_login(url: str) -> str:
+    return str(shown(re.sub(r"//[^/]*@", "//…@", url)))

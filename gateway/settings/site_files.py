@@ -1,0 +1,102 @@
+"""The files of a site: gateway.yaml and conf.d/*.yaml, checked one by one and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from gateway.settings.catalogue import Catalogue
+from gateway.settings.checking import Spot, check
+from gateway.settings.models_site import (
+    BusEntry,
+    CommandsEntry,
+    DefaultsEntry,
+    DeviceEntry,
+    GatewayEntry,
+    SinkEntry,
+    SiteFile,
+    StoreEntry,
+)
+from gateway.settings.problems import Problems
+
+MAIN_FILE = "gateway.yaml"
+PARTS_FOLDER = "conf.d"
+
+E = TypeVar("E", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[E]):
+    """An entry and its place."""
+
+    entry: E
+    spot: Spot
+
+
+@dataclass(slots=True)
+class SiteParts:
+    """All that the files of a site say."""
+
+    gateway: Placed[GatewayEntry] | None = None
+    defaults: Placed[DefaultsEntry] | None = None
+    commands: Placed[CommandsEntry] | None = None
+    store: Placed[StoreEntry] | None = None
+    buses: dict[str, Placed[BusEntry]] = field(default_factory=dict[str, Placed[BusEntry]])
+    sinks: dict[str, Placed[SinkEntry]] = field(default_factory=dict[str, Placed[SinkEntry]])
+    devices: list[Placed[DeviceEntry]] = field(default_factory=list[Placed[DeviceEntry]])
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a site, the main one first.
+
+    A folder means its gateway.yaml; beside a gateway.yaml, conf.d/*.yaml belong to it.
+    """
+    main = path / MAIN_FILE if path.is_dir() else path
+    parts = main.parent / PARTS_FOLDER
+    if main.name != MAIN_FILE or not parts.is_dir():
+        return [main]
+    return [main, *sorted(parts.glob("*.yaml"))]
+
+
+def read_parts(files: Iterable[Path], catalogue: Catalogue, problems: Problems) -> SiteParts:
+    """Return what all files say together; what stands in two of them is reported."""
+    parts = SiteParts()
+    for path in files:
+        spot = catalogue.tree(path)
+        entry = check(SiteFile, spot, problems) if spot else None
+        if spot is not None and entry is not None:
+            _add(parts, entry, spot, problems)
+    return parts
+
+
+def _add(parts: SiteParts, entry: SiteFile, spot: Spot, problems: Problems) -> None:
+    parts.gateway = _once(parts.gateway, entry.gateway, spot.at("gateway"), problems)
+    parts.defaults = _once(parts.defaults, entry.defaults, spot.at("defaults"), problems)
+    parts.commands = _once(parts.commands, entry.commands, spot.at("commands"), problems)
+    parts.store = _once(parts.store, entry.store, spot.at("store"), problems)
+    for name, bus in entry.buses.items():
+        place = spot.at("buses", name)
+        parts.buses[name] = _once(parts.buses.get(name), bus, place, problems) or Placed(bus, place)
+    for name, sink in entry.sinks.items():
+        place = spot.at("sinks", name)
+        parts.sinks[name] = _once(parts.sinks.get(name), sink, place, problems) or Placed(
+            sink, place
+        )
+    for index, device in enumerate(entry.devices):
+        parts.devices.append(Placed(device, spot.at("devices", index)))
+
+
+def _once(
+    before: Placed[E] | None, entry: E | None, spot: Spot, problems: Problems
+) -> Placed[E] | None:
+    if entry is None:
+        return before
+    if before is not None:
+        other = f"{before.spot.file}:{before.spot.node.line}"
+        problems.add("LG-SITE-02", spot.where, spot.text, key=spot.text, other=other)
+        return before
+    return Placed(entry, spot)

@@ -1,0 +1,40 @@
+"""The one table of what `check` can say, in English and Chinese; codes never change their meaning.
+
+Placeholders are filled with the facts of a problem; a missing translation fails a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.settings.texts_files import FILE_TEXTS
+from gateway.settings.texts_profile import PROFILE_TEXTS
+from gateway.settings.texts_site import SITE_TEXTS
+from gateway.settings.wording import Wording
+
+TEXTS: Mapping[str, Wording] = {**FILE_TEXTS, **SITE_TEXTS, **PROFILE_TEXTS}
+
+PHRASES: Mapping[str, tuple[str, str]] = {
+    "did_you_mean": ("Did you mean {0}?", "是否应为 {0}？"),
+    "known": ("There are: {0}.", "可用的有：{0}。"),
+    "none_known": ("There are none yet.", "目前还没有任何一个。"),
+    "write_quotes": ('Write "{0}" in quotes.', '请加引号写成 "{0}"。'),
+    "nothing": ("nothing", "空值"),
+    "a_mapping": ("a mapping", "映射"),
+    "a_list": ("a list", "列表"),
+    "text": ("text", "文本"),
+    "whole": ("a whole number", "整数"),
+    "number": ("a number", "数字"),
+    "bool": ("true or false", "true 或 false"),
+    "mapping": ("a mapping (key: value)", "映射（键: 值）"),
+    "list": ("a list", "列表"),
+    "scalar": ("one value", "单个值"),
+    "secret": ("{{credential: name}}", "{{credential: 名称}}"),
+    "other": ("{0}", "{0}"),
+}
+"""Parts of messages: (English, Chinese); {0} is the argument."""
+
+
+def wording(code: str) -> Wording:
+    """Return the texts of a code."""
+    return TEXTS[code]

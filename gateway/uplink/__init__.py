@@ -1,0 +1,1 @@
+"""MQTT sessions: connect, TLS, window, acknowledgement with its reason, subscriptions."""

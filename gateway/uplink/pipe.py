@@ -1,0 +1,147 @@
+"""The socket that paho gets: it reads and writes in large pieces.
+
+paho reads a packet's header byte by byte and sends each packet with a call of its own: five
+system calls for one acknowledged message. Here a burst of messages is one `send` and a burst of
+acknowledgements one `recv`. paho asks `tls_set_context(...)`'s object for the socket it shall
+use, which is the public place to hand this in; without TLS it wraps the plain socket.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import Protocol
+
+READ_SIZE = 65_536
+
+
+class TlsContext(Protocol):
+    """The part of `ssl.SSLContext` that is used."""
+
+    def wrap_socket(
+        self, sock: socket.socket, *, server_hostname: str, do_handshake_on_connect: bool
+    ) -> socket.socket:
+        """Return the socket with TLS around it, handshake not yet done."""
+        ...
+
+
+class Pipe:
+    """A connected socket with buffers on both sides."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take a connected socket, with TLS around it or not."""
+        self._sock = sock
+        self._in = b""
+        self._at = 0
+        self._out = bytearray()
+        self.error: OSError | None = None
+        """Why the connection broke; paho keeps only that it did."""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.is_closed = False
+        self.is_ready = False
+        """Whether paho is done with connecting (it then makes the socket non-blocking)."""
+
+    # --- what paho calls
+
+    def do_handshake(self) -> None:
+        """Do the TLS handshake, within the socket's timeout; nothing without TLS."""
+        handshake = getattr(self._sock, "do_handshake", None)
+        if handshake is not None:
+            handshake()
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Set the timeout of blocking calls."""
+        self._sock.settimeout(seconds)
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - the signature of sockets
+        """Choose blocking or not."""
+        self._sock.setblocking(flag)
+        self.is_ready = True
+
+    def fileno(self) -> int:
+        """Return the file descriptor."""
+        return self._sock.fileno()
+
+    def recv(self, size: int) -> bytes:
+        """Return up to `size` bytes; raises BlockingIOError when there are none."""
+        if self._at >= len(self._in):
+            try:
+                self._in = self._sock.recv(READ_SIZE)
+            except OSError as error:
+                raise self._noted(error) from error
+            self._at = 0
+            self.bytes_in += len(self._in)
+        piece = self._in[self._at : self._at + size]
+        self._at += size
+        return piece
+
+    def send(self, piece: bytes) -> int:
+        """Take bytes to be sent at the next `flush`."""
+        self._out += piece
+        return len(piece)
+
+    def close(self) -> None:
+        """Send what can be sent at once, and close."""
+        if self.is_closed:
+            return
+        if self._out and self.error is None:
+            with suppress(OSError):  # it is being closed
+                self.flush()
+        self.is_closed = True
+        self._sock.close()
+
+    # --- what the session calls
+
+    def has_input(self) -> bool:
+        """Whether bytes wait in a buffer of ours or of TLS, where no poll sees them."""
+        if self._at < len(self._in):
+            return True
+        pending = getattr(self._sock, "pending", None)
+        return pending is not None and not self.is_closed and bool(pending())
+
+    def flush(self) -> bool:
+        """Send what waits; return whether all of it went."""
+        while self._out:
+            try:
+                sent = self._sock.send(self._out)
+            except OSError as error:
+                noted = self._noted(error)
+                if isinstance(noted, BlockingIOError):
+                    return False
+                raise noted from error
+            self.bytes_out += sent
+            del self._out[:sent]
+        return True
+
+    def _noted(self, error: OSError) -> OSError:
+        if isinstance(error, BlockingIOError):
+            return error
+        if type(error).__name__ in {"SSLWantReadError", "SSLWantWriteError"}:
+            return BlockingIOError()
+        self.error = error
+        return error
+
+
+class PipeMaker:
+    """Handed to paho as its TLS context; keeps the pipe it made."""
+
+    def __init__(self, tls: TlsContext | None) -> None:
+        """Take the context of a TLS connection, or None."""
+        self._tls = tls
+        self.check_hostname = True  # done by `tls` itself; paho need not do it again
+        self.pipe: Pipe | None = None
+
+    def wrap_socket(
+        self, sock: socket.socket, *, server_hostname: str, do_handshake_on_connect: bool
+    ) -> Pipe:
+        """Return the pipe over a connected socket."""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is not None:
+            sock = self._tls.wrap_socket(
+                sock,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=do_handshake_on_connect,
+            )
+        self.pipe = Pipe(sock)
+        return self.pipe

@@ -1,0 +1,58 @@
+"""What an uplink says about itself, and the pace at which it tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Protocol: TypeAlias = Literal["5", "3.1.1"]
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkState:
+    """Whether the platform can be reached; if not, why not."""
+
+    is_connected: bool
+    why: str
+    since_ms: int
+    """UTC ms of the last change."""
+    protocol: Protocol | None = None
+    """MQTT version of this connection, or of the last one."""
+    window: int = 0
+    """Messages that may be unacknowledged: our setting or the broker's, whichever is smaller."""
+    max_packet: int | None = None
+    """Largest packet the broker takes, in bytes; None when it did not say."""
+
+
+@dataclass(slots=True)
+class UplinkCounters:
+    """What happened since the start."""
+
+    connects: int = 0
+    failures: int = 0
+    """Attempts that failed and connections that were lost."""
+    published: int = 0
+    delivered: int = 0
+    refused: int = 0
+    busy: int = 0
+    too_large: int = 0
+    returned: int = 0
+    """In flight when a connection went; handed back."""
+    arrivals: int = 0
+    arrivals_dropped: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times of the uplink in seconds; the defaults are those of the field."""
+
+    backoff_min: float = 1.0
+    backoff_max: float = 30.0
+    connect: float = 10.0
+    """For name, TCP and TLS, and again for the broker's CONNACK."""
+    acknowledge: float = 60.0
+    """A broker that leaves a message unacknowledged this long is left."""
+    stable: float = 30.0
+    """A connection that held this long makes the back-off start anew."""
+    goodbye: float = 2.0

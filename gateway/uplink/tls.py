@@ -1,0 +1,66 @@
+"""The TLS context of a sink. `ssl` is imported by the first sink that needs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.settings.site import Secret, Sink
+from gateway.uplink.errors import UplinkDown
+from gateway.uplink.pipe import TlsContext
+from gateway.uplink.secrets import read_secret, secret_path
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def tls_context(sink: Sink) -> TlsContext | None:
+    """Return a context that verifies the broker and shows our certificate, None without TLS.
+
+    Read anew for every connection, so that renewed certificates need no restart.
+
+    Raises:
+        UplinkDown: a file is missing or is not what it should be.
+    """
+    if not sink.use_tls:
+        return None
+    import ssl  # noqa: PLC0415 - not wanted in a process that needs no TLS
+
+    tls = sink.tls
+    path = tls.ca
+    try:
+        context = ssl.create_default_context(cafile=None if tls.ca is None else str(tls.ca))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        path = tls.certificate
+        if tls.certificate is not None:
+            _load_certificate(context, tls.certificate, tls.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise UplinkDown(f"TLS file {path}: {_reason(error)}", is_final=True) from error
+    return context
+
+
+def _load_certificate(
+    context: ssl.SSLContext, certificate: Path, key: Path | Secret | None
+) -> None:
+    load = context.load_cert_chain
+    key_path = key if key is None or isinstance(key, Path) else secret_path(key)
+    if isinstance(key, Secret) and key_path is None:
+        # OpenSSL reads keys from files only; this one exists in memory alone.
+        descriptor = os.memfd_create("key", os.MFD_CLOEXEC)
+        try:
+            os.write(descriptor, read_secret(key).encode())
+            load(str(certificate), f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+        return
+    load(str(certificate), None if key_path is None else str(key_path))
+
+
+def _reason(error: OSError) -> str:
+    reason = getattr(error, "reason", None)
+    if reason == "KEY_VALUES_MISMATCH":
+        return "certificate and key do not belong together"
+    if reason is not None:
+        return f"not a certificate or key in PEM form ({reason})"
+    return error.strerror or str(error)

@@ -1,0 +1,1 @@
+"""Devices, lines, a community and a platform side, for work without hardware."""

@@ -1,0 +1,1 @@
+"""The whole main job on one machine: community, gateway, broker and platform."""

@@ -1,0 +1,88 @@
+"""The JSON Schemas themselves, and the AsyncAPI document that points to them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.support.payloads import SCHEMAS, faults, schemas
+
+ROOT = Path(__file__).parents[2]
+ASYNCAPI = ROOT / "docs" / "platform" / "asyncapi.yaml"
+UP = {"state", "birth", "prop", "hist", "event", "reply", "gap", "log"}
+DOWN = {"cmd", "ack", "time"}
+
+
+def _document() -> dict[str, Any]:
+    return yaml.safe_load(ASYNCAPI.read_text(encoding="utf-8"))
+
+
+def test_there_is_a_schema_for_every_class_and_one_for_the_envelope() -> None:
+    assert set(schemas()) == UP | DOWN | {"envelope"}
+
+
+@pytest.mark.parametrize("kind", sorted(UP | DOWN))
+def test_the_examples_of_a_schema_are_valid(kind: str) -> None:
+    examples = schemas()[kind]["examples"]
+    assert examples
+    for example in examples:
+        assert faults(example, kind) == []
+
+
+@pytest.mark.parametrize("kind", sorted(UP | DOWN | {"envelope"}))
+def test_a_schema_is_a_schema(kind: str) -> None:
+    schema = schemas()[kind]
+    Draft202012Validator.check_schema(schema)
+    assert schema["$id"].endswith(f"/payload/1/{kind}.json")
+
+
+@pytest.mark.parametrize("kind", sorted(UP))
+def test_an_unknown_or_missing_field_is_found(kind: str) -> None:
+    example = schemas()[kind]["examples"][0]
+    assert faults({**example, "extra": 1}, kind)
+    for name in ("v", "k", "gw", "dev", "kind", "ep", "seq", "pv", "ts", "tp", "tq"):
+        assert faults({k: v for k, v in example.items() if k != name}, kind), name
+
+
+def test_quality_needs_a_reason_and_good_is_not_written() -> None:
+    example = schemas()["prop"]["examples"][0]
+    for point in ({"p": "a", "v": None, "q": 0}, {"p": "a", "v": 1, "q": 192}):
+        assert faults({**example, "pts": [point]}, "prop")
+
+
+def test_the_asyncapi_document_names_every_class_once_and_its_schema_exists() -> None:
+    document = _document()
+    assert document["asyncapi"].startswith("3.")
+    messages = document["components"]["messages"]
+    assert set(messages) == UP | DOWN
+    for kind, message in messages.items():
+        target = (ASYNCAPI.parent / message["payload"]["schema"]["$ref"]).resolve()
+        assert target == SCHEMAS / f"{kind}.json"
+
+
+def test_the_references_within_the_asyncapi_document_hold() -> None:
+    document = _document()
+    references = _references(document)
+    assert len(references) > 50
+    for ref in references:
+        if ref.startswith("#/"):
+            found: Any = document
+            for part in ref[2:].split("/"):
+                found = found[part.replace("~1", "/").replace("~0", "~")]
+
+
+def test_every_channel_has_an_operation_and_its_topic_parameters() -> None:
+    document = _document()
+    used = {op["channel"]["$ref"].rsplit("/", 1)[1] for op in document["operations"].values()}
+    assert used == set(document["channels"])
+    for name, channel in document["channels"].items():
+        asked = {part[1:-1] for part in channel["address"].split("/") if part.startswith("{")}
+        assert asked == set(channel["parameters"]), name
+
+
+def _references(node: Any) -> list[str]:
+    text = yaml.safe_dump(node)
+    return re.findall(r"^ *\$ref: '?([^'\n]+)'?$", text, re.MULTILINE)

@@ -1,0 +1,119 @@
+"""What every driver folder must keep: files, names, golden frames, totality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers import registry
+from drivers.contract import JobDriver, LineCost
+
+ROOT = Path(__file__).parents[2]
+PROTOCOLS = [(name, p) for name in registry.names() for p in registry.load(name).protocols]
+COST = LineCost(char_s=0.001, exchange_s=0.01)
+
+
+def _vectors(name: str) -> list[dict[str, Any]]:
+    (file,) = (ROOT / "drivers" / name).glob("vectors.*")
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+VECTORS = [
+    pytest.param(name, vector, id=vector["id"])
+    for name in registry.names()
+    for vector in _vectors(name)
+]
+
+
+def _driver(name: str, protocol: str) -> JobDriver:
+    return registry.load(name).protocols[protocol]
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_a_driver_names_its_protocols_and_their_defaults(name: str) -> None:
+    spec = registry.load(name)
+    assert {spec.serial_protocol, spec.tcp_protocol} <= set(spec.protocols)
+    for protocol in spec.protocols:
+        assert registry.driver_of_protocol(protocol) is spec
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_address_and_quirks_are_frozen_strict_and_described(name: str) -> None:
+    spec = registry.load(name)
+    for model in (spec.address_model, spec.quirks_model):
+        assert model.model_config.get("frozen")
+        assert model.model_config.get("extra") == "forbid"
+        assert all(field.description for field in model.model_fields.values())
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_the_page_names_every_protocol_and_every_key(name: str) -> None:
+    spec = registry.load(name)
+    page = (ROOT / "docs" / "drivers" / f"{name}.md").read_text(encoding="utf-8")
+    keys = [
+        field.alias or key
+        for model in (spec.address_model, spec.quirks_model)
+        for key, field in model.model_fields.items()
+    ]
+    missing = [word for word in [*spec.protocols, *keys] if f"`{word}`" not in page]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_protocol_has_good_and_bad_vectors_with_a_source(name: str) -> None:
+    vectors = _vectors(name)
+    assert all(v["source"] and v["basis"] in {"source", "computed", "capture"} for v in vectors)
+    assert len({v["id"] for v in vectors}) == len(vectors)
+    for protocol in registry.load(name).protocols:
+        mine = [v for v in vectors if v["protocol"] == protocol]
+        assert any("refused" in v for v in mine)
+        assert any("refused" not in v for v in mine)
+
+
+@pytest.mark.parametrize(("name", "vector"), VECTORS)
+def test_a_golden_frame_is_decoded_or_refused_with_its_reason(
+    name: str, vector: dict[str, Any]
+) -> None:
+    frame = bytes.fromhex(vector["hex"])
+    decoded = _driver(name, vector["protocol"]).decode(frame, vector["direction"])
+    assert {key: decoded.frame.get(key) for key in vector["decoded"]} == vector["decoded"]
+    assert decoded.ok == ("refused" not in vector), decoded.error
+    assert vector.get("refused", "") in (decoded.error or "")
+    assert bool(decoded.error) != decoded.ok
+
+
+@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+@given(frame=st.binary(max_size=300), request=st.binary(max_size=20))
+def test_decode_never_raises(name: str, protocol: str, frame: bytes, request: bytes) -> None:
+    for direction in ("request", "response", "auto"):
+        decoded = _driver(name, protocol).decode(frame, direction, (), request)
+        assert decoded.ok or decoded.error
+
+
+@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+@given(address=st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=5)))
+def test_an_address_is_taken_or_refused_with_a_sentence(
+    name: str, protocol: str, address: object
+) -> None:
+    try:
+        said = f"it is the key {hash(_driver(name, protocol).parse_unit(address))}"
+    except ValueError as why:
+        said = str(why)
+    assert len(said.split()) > 4
+
+
+@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+def test_nothing_wanted_needs_no_jobs(name: str, protocol: str) -> None:
+    quirks = registry.load(name).quirks_model()
+    assert _driver(name, protocol).plan(1, (), quirks, COST) == ()
+
+
+@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+def test_a_window_exists_exactly_where_replies_have_identifiers(name: str, protocol: str) -> None:
+    found = _driver(name, protocol)
+    assert (found.window() is not None) == found.wire.has_reply_ids

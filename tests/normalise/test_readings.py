@@ -1,0 +1,73 @@
+"""The samples of a job become readings of the same moment, and a failure is told for each."""
+
+from gateway.model.clock import TimeQuality
+from gateway.model.ids import DeviceId, PointId
+from gateway.model.quality import SIMULATED, Quality, bad
+from gateway.model.sample import Raw, Samples
+from gateway.normalise.readings import Normaliser
+from gateway.settings.site import ScaleFrom
+from tests.support.points import a_device, a_point
+
+METER = DeviceId("em-01")
+
+
+def _samples(*points: str, raw: tuple[Raw | None, ...] = (), fault: str | None = None) -> Samples:
+    ids = tuple(PointId(point) for point in points)
+    return Samples(METER, ids, raw, fault, 1000, 1040, TimeQuality.SYNC)
+
+
+def test_good_samples_carry_units_and_the_moment_of_the_last_byte() -> None:
+    device = a_device(METER, [a_point("u_a"), a_point("i_a", unit="A")])
+    readings = Normaliser({METER: device}, ()).to_readings(_samples("u_a", "i_a", raw=(230, 1.5)))
+    assert readings is not None
+    assert readings.values == (230.0, 1.5)
+    assert readings.column.units == ("V", "A")
+    assert readings.marks is None
+    assert readings.ts_ms == 1040
+
+
+def test_a_failed_job_is_a_bad_reading_of_every_point_and_never_a_zero() -> None:
+    device = a_device(METER, [a_point("u_a"), a_point("i_a")])
+    readings = Normaliser({METER: device}, ()).to_readings(
+        _samples("u_a", "i_a", fault="exception:2")
+    )
+    assert readings is not None
+    assert readings.values == (None, None)
+    assert readings.marks == (bad("exception:2"),) * 2
+
+
+def test_one_missing_value_does_not_spoil_its_neighbour() -> None:
+    device = a_device(METER, [a_point("u_a"), a_point("u_b")])
+    readings = Normaliser({METER: device}, ()).to_readings(_samples("u_a", "u_b", raw=(None, 231)))
+    assert readings is not None
+    assert readings.values == (None, 231.0)
+    assert readings.marks is not None
+    assert [mark.quality for mark in readings.marks] == [Quality.BAD, Quality.GOOD]
+
+
+def test_a_scale_register_scales_its_point_and_is_not_published() -> None:
+    scaled = a_point("p_tot", scale_from=ScaleFrom(PointId("sf"), "exponent"))
+    device = a_device(METER, [scaled, a_point("sf", is_published=False)])
+    readings = Normaliser({METER: device}, ()).to_readings(_samples("sf", "p_tot", raw=(-1, 2301)))
+    assert readings is not None
+    assert readings.column.points == ("p_tot",)
+    assert readings.values == (230.1,)
+
+
+def test_a_missing_scale_register_makes_no_value() -> None:
+    scaled = a_point("p_tot", scale_from=ScaleFrom(PointId("sf"), "exponent"))
+    device = a_device(METER, [scaled, a_point("sf", is_published=False)])
+    readings = Normaliser({METER: device}, ()).to_readings(
+        _samples("p_tot", "sf", raw=(2301, None))
+    )
+    assert readings is not None
+    assert readings.values == (None,)
+    assert readings.marks is not None
+    assert readings.marks[0].quality is Quality.BAD
+
+
+def test_what_is_simulated_always_says_so() -> None:
+    device = a_device(METER, [a_point("u_a")])
+    readings = Normaliser({METER: device}, {METER}).to_readings(_samples("u_a", raw=(230,)))
+    assert readings is not None
+    assert readings.marks == (SIMULATED,)
