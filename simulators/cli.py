@@ -117,7 +117,7 @@ async def _simulate(
                 _say_where(community, is_json=arguments.json)
                 await _until(community, script, arguments.duration, stop)
                 _write_books(arguments.books, community)
-        except* OSError as group:
+        except* (OSError, ValueError) as group:
             sys.stderr.write(f"linli-sim run: {group.exceptions[0]}\n")
             status = FAILED
     return status

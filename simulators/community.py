@@ -160,6 +160,8 @@ def _units(site: Site, line: Line, options: Options, community: Community) -> Un
     devices = [d for d in site.devices.values() if d.line == line.name]
     twins = [sim_device(d, options, community.ledger) for d in devices]
     community.devices |= {twin.traits.id: twin for twin in twins}
+    if line.protocol not in FRAMINGS:
+        raise ValueError(f"bus {line.name}: there is no simulator for {line.protocol}")
     units = Units(FRAMINGS[line.protocol], twins, options.clock, community.faults)
     is_serial = isinstance(line.link, SerialPort)
     usual_s = line.turnaround_s if is_serial else TCP_TURNAROUND_S

@@ -5,7 +5,7 @@ Clauses are those of the MODBUS Application Protocol Specification V1.1b3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import pack
 from typing import TypeAlias
@@ -197,18 +197,21 @@ def reply_length(pdu: bytes) -> int | None:
 
     None when more bytes are needed; 0 when the function is not one of the standard.
     """
-    function = pdu[0] if pdu else 0
+    if not pdu:
+        return None
+    function = pdu[0]
     if function & EXCEPTION_BIT:
         return EXCEPTION_LENGTH
-    if function in _FIXED_REPLIES:
-        return _FIXED_REPLIES[function]
     if function in _COUNTED_REPLIES:
         return 2 + pdu[1] if len(pdu) > 1 else None
-    if function == READ_FIFO:
-        return 3 + int.from_bytes(pdu[1:3], "big") if len(pdu) > 2 else None  # noqa: PLR2004
-    if function == ENCAPSULATED:
-        return _identification_length(pdu)
-    return None if not pdu else 0
+    if function in _MEASURED_REPLIES:
+        return _MEASURED_REPLIES[function](pdu)
+    return _FIXED_REPLIES.get(function, 0)
+
+
+def _fifo_length(pdu: bytes) -> int | None:
+    at = 3  # after a byte count of two bytes, 6.18
+    return at + int.from_bytes(pdu[1:at], "big") if len(pdu) >= at else None
 
 
 def _identification_length(pdu: bytes) -> int | None:
@@ -226,6 +229,10 @@ def _identification_length(pdu: bytes) -> int | None:
     return position if position <= MAX_PDU else 0
 
 
+_MEASURED_REPLIES: Mapping[int, Measure] = {
+    READ_FIFO: _fifo_length,
+    ENCAPSULATED: _identification_length,
+}
 _COUNTED_REQUESTS = {WRITE_COILS: 5, WRITE_REGISTERS: 5, READ_WRITE: 9}  # where the byte count is
 _FIXED_REQUESTS = dict.fromkeys(range(1, 7), 5) | {
     7: 1,

@@ -33,7 +33,7 @@ from gateway.ops.paths import Places
 from gateway.outbox.outbox import Outbox
 from gateway.rules.alarms import ROOM as ALARMS_ROOM
 from gateway.rules.alarms import Alarms
-from gateway.settings.load import load_site
+from gateway.settings.apart import load_site_apart
 from gateway.settings.problems import Problem
 from gateway.settings.site import Site
 
@@ -146,7 +146,7 @@ class Daemon:
                 self._machine.manager.ready(f"{len(self._site.devices)} devices")
 
     async def _apply(self, rooms: _Rooms) -> dict[str, Any]:
-        result = await asyncio.to_thread(load_site, self._file)
+        result = await asyncio.to_thread(load_site_apart, self._file)
         errors = [problem for problem in result.problems if problem.severity == "error"]
         if result.site is None:
             rooms.house.refused = errors

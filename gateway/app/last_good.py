@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.settings.load import LoadResult, load_site
+from gateway.settings.apart import load_site_apart
 from gateway.settings.problems import Problem
+from gateway.settings.result import LoadResult
 
 _FOLDER = "last-good"
 _INDEX = "index.json"
@@ -31,13 +32,13 @@ class Started:
 
 def load_or_fall_back(file: Path, state: Path, *, strict: bool) -> Started:
     """Return the site of `file`; when it is bad and not `strict`, the last one that worked."""
-    result = load_site(file)
+    result = load_site_apart(file)
     if result.site is not None or strict:
         return Started(result, ())
     saved = _saved_copy(state)
     if saved is None:
         return Started(result, ())
-    fallback = load_site(saved)
+    fallback = load_site_apart(saved)
     if fallback.site is None:
         return Started(result, ())
     return Started(fallback, result.problems)

@@ -191,6 +191,8 @@ class SinkTask:
                 self.nobody_listens += outcome.fate is Fate.NOBODY_LISTENS
                 if self.sink.ack == "puback":
                     self.feed.done(lane, covers)
+                else:
+                    self.feed.notify()  # the window has room; `done` comes with the platform's word
             case Fate.REFUSED if not covers:
                 self.refused_births += 1
                 _log.error(

@@ -147,7 +147,7 @@ class SerialWire:
     def _take(self, exchange: Exchange, received: bytes, now: float, span_s: float) -> Any | None:  # noqa: ANN401 - erased
         """Feed what came, less the echo; return the reply when it is complete."""
         if self._quarantine:
-            self._hear(received, now, exchange)
+            self._quarantine.hear(received, now, exchange)
         mine = self.echo.strip(received)
         if not mine:
             return None
@@ -164,6 +164,8 @@ class SerialWire:
         self.taken_at = now
         self.response_s = now - self._left_at - span_s
         self.echo.learn()
+        if self._quarantine:
+            self.late.extend(self._quarantine.settle(is_believed=True))
 
     async def _end(self, exchange: Exchange, came: int, now: float) -> Any:  # noqa: ANN401 - erased
         """Settle the exchange at its deadline: the last chance of a reply, or its verdict."""
@@ -174,6 +176,7 @@ class SerialWire:
         verdict = exchange.verdict()
         if self.echo.learn_alone():
             verdict = FrameError(Fault.ECHO, "only the local echo came", exchange.request)
+        self._quarantine.settle(is_believed=False)
         self._quarantine.gave_up(exchange, self.sent_at, now)
         if came:
             await self._drain()
@@ -187,9 +190,9 @@ class SerialWire:
             received = await self._link.receive(self._heard_at + quiet_s)
             if not received:
                 return
+            # It may belong to the failed exchange, so nobody takes it for a late reply.
             self._heard_at = self._time()
             self.skipped += len(received)
-            self._hear(received, self._heard_at, None)
 
     async def _await_silence(self, silence_s: float) -> None:
         """Return when the line has been silent for so long, counted from the last byte seen."""
@@ -209,12 +212,10 @@ class SerialWire:
             received = await self._link.receive(self._time())
             count = len(received)
             if count:
-                self._hear(received, self._time(), None)
+                self._quarantine.hear(received, self._time())
+                self.late.extend(self._quarantine.settle(is_believed=True))
         else:
             count = self._link.drop_input()
         if count:
             self._heard_at = self._time()
             self.skipped += count
-
-    def _hear(self, received: bytes, now: float, current: Exchange | None) -> None:
-        self.late.extend(self._quarantine.hear(received, now, current))

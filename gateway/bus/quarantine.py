@@ -9,7 +9,9 @@ as begun when the oldest open try was sent.
 
 The order of replies is not relied upon: an answer to a repetition leaves the first try open, and
 a gateway that reorders cannot fool us. Every open try waits for one frame; each late frame that is
-heard between or during other exchanges closes one.
+heard closes one. A frame that is heard during another exchange closes its try only when that
+exchange then gets its own reply: else it may have been that device's answer with a wrong unit or
+length in it, and the true late reply is still to come.
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ class LateReply:
     after_s: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Try:
     exchange: Exchange
     sent_at: float
     heard: int = 0
+    is_deaf: bool = False
+    """It listens no longer: it heard what may have been its reply, or too much else."""
 
 
 @dataclass(slots=True)
@@ -47,12 +51,20 @@ class _Held:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    key: tuple[Hashable, Hashable]
+    by: _Try
+    late: LateReply
+
+
 class Quarantine:
     """Shapes that are taken, per unit, on one line."""
 
     def __init__(self) -> None:
         """Begin with nothing held."""
         self._held: dict[tuple[Hashable, Hashable], _Held] = {}
+        self._maybe: list[_Heard] = []
         self.slowest_s = 0.0
         """The latest reply that this line has seen."""
 
@@ -83,41 +95,51 @@ class Quarantine:
             held.tries.append(_Try(exchange, sent_at))
             held.until = until
 
-    def hear(
-        self, received: bytes, now: float, current: Exchange | None = None
-    ) -> tuple[LateReply, ...]:
-        """Listen for late replies in bytes that came; return those that were found.
+    def hear(self, received: bytes, now: float, current: Exchange | None = None) -> None:
+        """Listen for late replies in bytes that came; `settle` returns those that were found.
 
         While a request of a held shape is on the wire itself (`current`), a frame of that shape is
         its reply and closes no older try.
         """
-        if not self._held:
-            return ()
-        found: list[LateReply] = []
         for key, held in list(self._held.items()):
             if now >= held.until:
                 del self._held[key]
             elif current is None or key != (current.unit, current.shape):
-                late = self._listen(key, received, now)
-                if late is not None:
-                    found.append(late)
-        return tuple(found)
+                self._listen(key, held, received, now)
+
+    def settle(self, *, is_believed: bool) -> tuple[LateReply, ...]:
+        """Close the tries whose late replies were heard, and return those.
+
+        When they are not believed, their tries stay open until their time is over.
+        """
+        if not self._maybe:
+            return ()
+        heard, self._maybe = self._maybe, []
+        if not is_believed:
+            return ()
+        for each in heard:
+            self.slowest_s = max(self.slowest_s, each.late.after_s)
+            held = self._held.get(each.key)
+            if held is not None and each.by in held.tries:
+                held.tries.remove(each.by)
+                if not held.tries:
+                    del self._held[each.key]
+        return tuple(each.late for each in heard)
 
     def _listen(
-        self, key: tuple[Hashable, Hashable], received: bytes, now: float
-    ) -> LateReply | None:
-        """Return the late reply that the bytes complete, if they do, and close its try."""
-        tries = self._held[key].tries
-        oldest = tries[0]
-        oldest.heard += len(received)
-        if oldest.heard > MAX_HEARD or not _recognises(oldest.exchange, received):
-            return None
-        late_s = now - oldest.sent_at
-        self.slowest_s = max(self.slowest_s, late_s)
-        del tries[0]
-        if not tries:
-            del self._held[key]
-        return LateReply(key[0], late_s)
+        self, key: tuple[Hashable, Hashable], held: _Held, received: bytes, now: float
+    ) -> None:
+        """Let the oldest try that still listens hear the bytes."""
+        listening = next((each for each in held.tries if not each.is_deaf), None)
+        if listening is None:
+            return
+        listening.heard += len(received)
+        if _recognises(listening.exchange, received):
+            listening.is_deaf = True
+            late = LateReply(key[0], now - listening.sent_at)
+            self._maybe.append(_Heard(key, listening, late))
+        elif listening.heard > MAX_HEARD:
+            listening.is_deaf = True
 
     def _find(self, exchange: Exchange, now: float) -> _Held | None:
         if not self._held or exchange.shape is None:

@@ -69,10 +69,15 @@ class PollEntry(Strict):
         return Every(self.every) if self.every is not None else At(self.at or DAY_S)
 
 
-Poll: TypeAlias = Annotated[PollEntry, under("every")]
-PollsByGroup: TypeAlias = Annotated[dict[str, Poll], BeforeValidator(_polls_by_group)]
+Poll: TypeAlias = Annotated[
+    PollEntry, under("every"), Field(json_schema_extra=short(DURATION_SCHEMA))
+]
+PollsByGroup: TypeAlias = Annotated[
+    dict[str, Poll],
+    BeforeValidator(_polls_by_group),
+    Field(json_schema_extra=short(DURATION_SCHEMA)),
+]
 GroupPolls: TypeAlias = dict[str, Poll]
-POLL_SHORT = short(DURATION_SCHEMA)
 
 
 def _deadband(value: object) -> object:
@@ -100,8 +105,11 @@ class DeadbandEntry(Strict):
     )
 
 
-Deadband: TypeAlias = Annotated[DeadbandEntry, BeforeValidator(_deadband)]
-DEADBAND_SHORT = short({"type": "number"}, {"type": "string", "pattern": "^[0-9.]+%$"})
+Deadband: TypeAlias = Annotated[
+    DeadbandEntry,
+    BeforeValidator(_deadband),
+    Field(json_schema_extra=short({"type": "number"}, {"type": "string", "pattern": "^[0-9.]+%$"})),
+]
 
 
 class When(Strict):

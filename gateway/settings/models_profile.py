@@ -32,8 +32,6 @@ from gateway.settings.fields import (
     under,
 )
 from gateway.settings.models_common import (
-    DEADBAND_SHORT,
-    POLL_SHORT,
     Deadband,
     EventEntry,
     GroupPolls,
@@ -147,7 +145,7 @@ class PointSettings(Strict):
     offset: Exact | None = Field(default=None, description="See `scale`. Default 0.")
     invert: Flag | None = Field(default=None, description="Turn a boolean round. Default false.")
     enum: RawNames | None = Field(default=None, description="Names of raw values: {1: open}.")
-    invalid: list[Number] | None = Field(
+    invalid: list[Whole | Number] | None = Field(
         default=None, description="Raw values that mean no value: [0xFFFF]."
     )
     range: Limits | None = Field(
@@ -156,7 +154,6 @@ class PointSettings(Strict):
     deadband: Deadband | None = Field(
         default=None,
         description="When a change is worth a record.",
-        json_schema_extra=DEADBAND_SHORT,
     )
     events: list[EventEntry] | None = Field(default=None, description="Events that it makes.")
     published: Flag | None = Field(
@@ -167,9 +164,7 @@ class PointSettings(Strict):
 class PointOverride(PointSettings):
     """What the site says otherwise about a point of one device."""
 
-    poll: Poll | None = Field(
-        default=None, description="Period of this point.", json_schema_extra=POLL_SHORT
-    )
+    poll: Poll | None = Field(default=None, description="Period of this point.")
     disabled: Text | None = Field(
         default=None, description="The point is left out, with the reason."
     )
@@ -218,6 +213,9 @@ class VariantEntry(Strict):
     quirks: QuirksEntry | None = Field(default=None, description="What differs.")
 
 
+_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+
+
 class SampleValueEntry(Strict):
     """What one point of a sample must give."""
 
@@ -247,9 +245,9 @@ class SampleEntry(Strict):
     variant: Text | None = Field(default=None, description="Variant of the profile.")
     request: HexBytes = Field(description="The request frame with its checksum.")
     reply: HexBytes = Field(description="The reply frame with its checksum.")
-    values: dict[str, Annotated[SampleValueEntry, under("value")]] = Field(
-        min_length=1, description="Values by point.", json_schema_extra=short()
-    )
+    values: dict[
+        str, Annotated[SampleValueEntry, under("value"), Field(json_schema_extra=short(_SCALAR))]
+    ] = Field(min_length=1, description="Values by point.")
 
 
 class ProfileFile(Strict):

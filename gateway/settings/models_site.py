@@ -29,8 +29,6 @@ from gateway.settings.fields import (
     under,
 )
 from gateway.settings.models_common import (
-    DEADBAND_SHORT,
-    POLL_SHORT,
     Deadband,
     Level,
     PollsByGroup,
@@ -212,7 +210,6 @@ class DevicePatch(Strict):
     poll: PollsByGroup | None = Field(
         default=None,
         description="Period for all groups, or by group: {power: 30s, energy: {at: 15m}}.",
-        json_schema_extra=POLL_SHORT,
     )
     variables: dict[str, PerDevice] | None = Field(
         default=None, alias="set", description="Variables of the profile: {input: 3}."
@@ -263,7 +260,6 @@ class DefaultsEntry(Strict):
         default=None,
         description="By group: overrides kinds and profiles. For all groups: where those say "
         "nothing. Default 60s.",
-        json_schema_extra=POLL_SHORT,
     )
     timeout: Timeout = Field(
         default=None,
@@ -279,7 +275,6 @@ class DefaultsEntry(Strict):
     deadband: Deadband | None = Field(
         default=None,
         description="Dead-band of points whose profile says none.",
-        json_schema_extra=DEADBAND_SHORT,
     )
 
 

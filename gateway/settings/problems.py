@@ -138,7 +138,12 @@ class Problems:
     @property
     def has_errors(self) -> bool:
         """Whether anything forbids the use of the files."""
-        return any(problem.severity == "error" for problem in self._found)
+        return self.errors > 0
+
+    @property
+    def errors(self) -> int:
+        """How many of them forbid the use of the files."""
+        return sum(problem.severity == "error" for problem in self._found)
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -113,7 +113,7 @@ def resolve_quirks(profile: Profile, variant: str | None = None) -> DeviceQuirks
 
 def check_profile(resolver: Resolver, problems: Problems) -> None:
     """Report what is wrong in a profile: every variant, with the ends of every variable."""
-    profile = resolver.profile
+    profile, before = resolver.profile, problems.errors
     seen: set[str] = set()
     for variant in (None, *profile.entry.variants):
         resolver.quirks(variant, None, profile.spot, problems)
@@ -124,6 +124,8 @@ def check_profile(resolver: Resolver, problems: Problems) -> None:
                 points = resolver.points(wish, problems)
                 seen |= {str(point.id) for point in points}
                 _check_references(points, profile.spot, problems)
+    if problems.errors > before:
+        return  # points are missing because they are wrong, which is said already
     place = profile.spot.at("points")
     for name in sorted(set(profile.kind.entry.expects) - seen):
         problems.add("LG-PROF-07", place.where, place.text, name=name, kind=profile.kind.id)

@@ -64,6 +64,10 @@ class Resolver:
     def _made(self, wish: Wish, manner: str, problems: Problems) -> tuple[Point, ...]:
         points: dict[str, Point] = {}
         for piece in self.pieces(wish.variant):
+            if piece.entry.each and "{n" not in piece.id:
+                where = self.profile.spot.at("points").at_key(piece.id)
+                problems.add("LG-PROF-13", where, piece.spot.text)
+                continue
             for number in piece.entry.each or (None,):
                 scope = dict(wish.variables) if number is None else {**wish.variables, "n": number}
                 try:

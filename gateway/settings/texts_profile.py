@@ -99,12 +99,6 @@ PROFILE_TEXTS: Mapping[str, Wording] = {
         "'{name}' 不能作为设备模板标识",
         "请写成小写的 厂商/型号。",
     ),
-    "LG-PROF-17": Wording(
-        "the point has no `group:`, and the kind gives none",
-        "Add `group:`, one of the groups with a poll period.",
-        "该点没有 `group:`，类别也未给出",
-        "请添加 `group:`，须为有轮询周期的组。",
-    ),
     "LG-KIND-01": Wording(
         "`expects` names the point '{name}', which the kind does not have",
         "{advice}",
@@ -116,11 +110,5 @@ PROFILE_TEXTS: Mapping[str, Wording] = {
         "List the values: values: [free, occupied, unknown].",
         "enum 类型的点需要 `values:`",
         "请列出取值：values: [free, occupied, unknown]。",
-    ),
-    "LG-KIND-03": Wording(
-        "'{name}' cannot be the id of a kind",
-        "Write lower case words joined by dots, such as meter.water.",
-        "'{name}' 不能作为类别标识",
-        "请用点连接的小写单词，如 meter.water。",
     ),
 }

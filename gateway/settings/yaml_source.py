@@ -22,8 +22,8 @@ from gateway.settings.site import Where
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
 MOST_ALIASES = 50
-MOST_NODES = 40_000
-"""Five hundred devices of twenty keys each are 20,000."""
+MOST_NODES = 25_000
+"""Five hundred devices of twenty keys each are 10,500; longer lists belong into a table."""
 LONGEST_NUMBER = 40
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -155,22 +155,30 @@ class _Builder:
     # --- events ------------------------------------------------------------------------------
 
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
-        is_quoted = bool(event.style)
-        where = self._where(event)
-        self._check_tag(event)
+        # The hot path of a load: places are made only for those who have something to say.
+        text, is_quoted = event.value, bool(event.style)
+        if event.tag is not None:
+            self._check_tag(event)
+        if not (text.isascii() and text.isprintable()):
+            self._check_characters(event, is_quoted=is_quoted)
+        if self._open and self._key[-1] is None and self._open[-1].keys is not None:
+            self._take_key(event, is_empty=not text and not is_quoted)
+            return
+        mark = event.start_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        value = text if is_quoted else self._core_scalar(text, event)
+        node = Node(value, line, column, None, is_quoted)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        self._put(node, is_absent=not text and not is_quoted)
+
+    def _check_characters(self, event: yaml.ScalarEvent, *, is_quoted: bool) -> None:
         odd = odd_character(event.value, is_quoted=is_quoted)
         if odd is not None:
             code, char, offset = odd
+            where = self._where(event)
             place = Where(where.file, where.line, where.column + (0 if is_quoted else offset))
             self._problems.add(code, place, self._path(), char=char)
-        if self._wants_key():
-            self._take_key(event.value, where, is_empty=not event.value and not is_quoted)
-            return
-        node = Node(event.value, where.line, where.column, is_quoted=is_quoted)
-        if not is_quoted:
-            node.value = self._core_scalar(event.value, where)
-        self._remember(event.anchor, node)
-        self._put(node, is_absent=not event.value and not is_quoted)
 
     def _open_collection(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         self._check_tag(event)
@@ -214,12 +222,13 @@ class _Builder:
     def _wants_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].value, dict) and not self._key[-1]
 
-    def _take_key(self, key: str, where: Where, *, is_empty: bool) -> None:
+    def _take_key(self, event: yaml.ScalarEvent, *, is_empty: bool) -> None:
+        where = self._where(event)
         if is_empty:
             self._problems.add("LG-YAML-17", where, self._path())
-        elif key == "<<":
+        elif event.value == "<<":
             self._problems.add("LG-YAML-21", where, self._path())
-        self._key[-1] = (key, where.line, where.column)
+        self._key[-1] = (event.value, where.line, where.column)
 
     def _put(self, node: Node, *, weight: int = 1, is_absent: bool = False) -> None:
         self._weight += weight
@@ -242,12 +251,13 @@ class _Builder:
     ) -> None:
         key, line, column = self._key[-1] or ("", node.line, node.column)
         self._key[-1] = None
-        where = Where(self._file, line, column)
         keys = parent.keys if parent.keys is not None else {}
         if key in keys:
-            self._problems.add("LG-YAML-03", where, self._path(), key=key, first=keys[key][0])
+            where, first = Where(self._file, line, column), keys[key][0]
+            self._problems.add("LG-YAML-03", where, self._path(), key=key, first=first)
             return
         if is_absent:
+            where = Where(self._file, line, column)
             self._problems.add("LG-YAML-18", where, self._path(), key=key)
         keys[key] = (line, column)
         children[key] = node
@@ -258,28 +268,28 @@ class _Builder:
 
     # --- scalars -----------------------------------------------------------------------------
 
-    def _core_scalar(self, text: str, where: Where) -> Scalar:
+    def _core_scalar(self, text: str, event: yaml.ScalarEvent) -> Scalar:
         if text in _WORDS:
             return _WORDS[text]
         if text[0] not in _NUMBER_BEGINS:
             return text
         if _NOT_FINITE.fullmatch(text):
-            self._problems.add("LG-YAML-08", where, self._path(), found=text)
+            self._problems.add("LG-YAML-08", self._where(event), self._path(), found=text)
             return 0
         is_hex = _HEX.fullmatch(text)
         if is_hex or _INT.fullmatch(text) or _FLOAT.fullmatch(text):
-            return self._number(text, where, is_hex=is_hex is not None)
+            return self._number(text, event, is_hex=is_hex is not None)
         return text
 
-    def _number(self, text: str, where: Where, *, is_hex: bool) -> int | float:
+    def _number(self, text: str, event: yaml.ScalarEvent, *, is_hex: bool) -> int | float:
         if len(text) > LONGEST_NUMBER:
-            self._problems.add("LG-YAML-09", where, self._path(), digits=len(text))
+            self._problems.add("LG-YAML-09", self._where(event), self._path(), digits=len(text))
             return 0
         if is_hex or _INT.fullmatch(text):
             return int(text, 16 if is_hex else 10)
         number = float(text)
         if not math.isfinite(number):
-            self._problems.add("LG-YAML-08", where, self._path(), found=text)
+            self._problems.add("LG-YAML-08", self._where(event), self._path(), found=text)
             return 0
         return number
 

@@ -1,4 +1,4 @@
-"""The one error of this room."""
+"""Errors of this room: no connection, and two ways in which a broker says no to it."""
 
 from __future__ import annotations
 
@@ -12,3 +12,15 @@ class UplinkDown(Exception):
     def __init__(self, why: str, *, is_final: bool = False) -> None:
         super().__init__(why)
         self.is_final = is_final
+
+
+class ConnectRefused(UplinkDown):
+    """The broker answered with a CONNACK that says no; `code` is its MQTT 5 reason code."""
+
+    def __init__(self, why: str, code: int) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class ClosedEarly(UplinkDown):
+    """The broker closed the connection instead of answering CONNECT."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from paho.mqtt.client import (
     Client,
@@ -25,8 +23,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from gateway.model.publication import Arrival, Publication
 from gateway.uplink.attempt import Attempt, Target
 from gateway.uplink.diagnosis import explain_code, explain_error
-from gateway.uplink.errors import UplinkDown
+from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
 from gateway.uplink.fates import SUCCESS
+from gateway.uplink.owner import Greeting, InFlight, Lost, SessionOwner
 from gateway.uplink.pipe import Pipe
 from gateway.uplink.properties import properties_of
 from gateway.uplink.state import Pace
@@ -36,64 +35,6 @@ SILENCE_FACTOR = 1.4
 (mobile links have such round trips), and the link is given up at 14 s."""
 _TICKS = 20
 """Looks at the clock in one keepalive."""
-
-
-@dataclass(slots=True)
-class InFlight:
-    """A message that waits for its acknowledgement."""
-
-    publication: Publication
-    size: int
-    sent_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """What the broker's CONNACK said."""
-
-    receive_maximum: int = 65_535
-    max_packet: int | None = None
-    keepalive_s: int = 10
-
-
-class ConnectRefused(UplinkDown):
-    """The broker answered with a CONNACK that says no; `code` is its MQTT 5 reason code."""
-
-    def __init__(self, why: str, code: int) -> None:
-        super().__init__(why)
-        self.code = code
-
-
-class ClosedEarly(UplinkDown):
-    """The broker closed the connection instead of answering CONNECT."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """How a connection ended. `code` is a DISCONNECT reason code of the broker, or None."""
-
-    why: str
-    code: int | None = None
-
-
-class SessionOwner(Protocol):
-    """Who hears of what happens on a connection."""
-
-    def acknowledged(self, flight: InFlight, code: int, name: str) -> None:
-        """A message was answered."""
-        ...
-
-    def arrived(self, arrival: Arrival) -> None:
-        """A message came in."""
-        ...
-
-    def burst_ended(self) -> None:
-        """All that had come in was worked on."""
-        ...
-
-    def session_lost(self) -> None:
-        """`lost` has been set."""
-        ...
 
 
 class Session:

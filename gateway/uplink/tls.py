@@ -61,6 +61,6 @@ def _reason(error: OSError) -> str:
     reason = getattr(error, "reason", None)
     if reason == "KEY_VALUES_MISMATCH":
         return "certificate and key do not belong together"
-    if reason is not None:
-        return f"not a certificate or key in PEM form ({reason})"
+    if hasattr(error, "library"):  # an ssl.SSLError
+        return f"not a certificate or key in PEM form ({reason or error})"
     return error.strerror or str(error)

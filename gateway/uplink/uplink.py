@@ -26,7 +26,7 @@ from gateway.model.record import Lane
 from gateway.settings.site import Sink
 from gateway.uplink.attempt import Target
 from gateway.uplink.backoff import Backoff
-from gateway.uplink.errors import UplinkDown
+from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
 from gateway.uplink.fates import (
     BUSY_CODES,
     PACKET_TOO_LARGE,
@@ -36,8 +36,9 @@ from gateway.uplink.fates import (
     fate_of,
     packet_size,
 )
+from gateway.uplink.owner import InFlight
 from gateway.uplink.properties import properties_of
-from gateway.uplink.session import ClosedEarly, ConnectRefused, InFlight, Session
+from gateway.uplink.session import Session
 from gateway.uplink.state import Pace, Protocol, UplinkCounters, UplinkState
 from gateway.uplink.window import Window
 

@@ -8,14 +8,14 @@ import json
 import signal
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from simulators.community import Community, Options, simulated
 from simulators.demo.broker import Broker, BrokerMissing, broker
 from simulators.demo.community import DemoSite, DemoSiteMissing, prepare
 from simulators.demo.gateway import Gateway, GatewayStatus, LineLoad, gateway
-from simulators.demo.screen import Picture, Screen, summary_line
+from simulators.demo.screen import Picture, Screen
 from simulators.ledger import Ledger
 from simulators.platform import Auditor, end_watch, watch
 
@@ -144,26 +144,47 @@ def _picture(stage: _Stage, elapsed_s: float) -> Picture:
     return Picture(elapsed_s, stage.broker.name, devices, stage.auditor, stage.status)
 
 
-def _report(stage: _Stage, *, is_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """How it went, in the words of the contract."""
+
+    taken: int
+    committed: int
+    received: int
+    lost: int
+
+
+def _tally(stage: _Stage) -> _Tally:
+    """Count at the end.
+
+    The gateway commits once more while it stops, after its last status: what was received was
+    committed. What it had committed by then must have come, with the broker up all the time.
+    """
     auditor, status = stage.auditor, stage.status
-    lines: tuple[LineLoad, ...] = () if status is None else status.lines
-    result = {
-        "devices": len(stage.demo.site.devices),
-        "taken": 0 if status is None else status.taken,
-        "committed": 0 if status is None else status.committed,
-        "received": auditor.received,
-        "lost": auditor.lost,
-        "duplicate": auditor.duplicates,
-        "false": auditor.false_count,
-        "lines": [
-            {"name": line.name, "load_percent": line.load_percent, "errors": line.errors}
-            for line in lines
-        ],
-    }
+    known = auditor.received + auditor.lost
+    committed = known if status is None else max(known, status.committed)
+    taken = 0 if status is None else status.taken
+    return _Tally(taken, committed, auditor.received, committed - auditor.received)
+
+
+def _report(stage: _Stage, *, is_json: bool) -> None:
+    tally, auditor = _tally(stage), stage.auditor
+    lines: tuple[LineLoad, ...] = () if stage.status is None else stage.status.lines
     if is_json:
+        result = {
+            "devices": len(stage.demo.site.devices),
+            **asdict(tally),
+            "duplicate": auditor.duplicates,
+            "false": auditor.false_count,
+            "lines": [asdict(line) for line in lines],
+        }
         sys.stdout.write(json.dumps(result) + "\n")
         return
-    sys.stdout.write("\nThe demo has ended.\n" + summary_line(_picture(stage, 0.0))[8:] + "\n")
+    sys.stdout.write(
+        f"\nThe demo has ended. {len(stage.demo.site.devices)} devices: {tally.taken} readings"
+        f" taken, {tally.committed} records committed, {tally.received} received,"
+        f" {tally.lost} lost, {auditor.duplicates} duplicate, {auditor.false_count} false.\n"
+    )
     for line in lines:
         sys.stdout.write(f"line {line.name}: load {line.load_percent} %, errors {line.errors}\n")
     for wrong in auditor.false:

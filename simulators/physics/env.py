@@ -34,6 +34,8 @@ class Climate:
         rh = 52 - 9 * day_wave(at_s, 15) + self._rh.at(at_s)
         gamma = math.log(rh / 100) + MAGNUS_A * temp / (MAGNUS_B + temp)
         known = {
+            "temp_ofs": 0.0,
+            "rh_ofs": 0.0,
             "temp": temp,
             "rh": rh,
             "dew": MAGNUS_B * gamma / (MAGNUS_A - gamma),

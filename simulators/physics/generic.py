@@ -22,7 +22,7 @@ SPANS: Mapping[str, tuple[float, float]] = {
     "dB{A}": (38.0, 55.0), "mA": (5.0, 15.0),
 }  # fmt: skip
 DEFAULT_SPAN = (10.0, 20.0)
-COUNT_PER_S = 0.002
+COUNT_PER_S = 1e-4
 
 Course: TypeAlias = Callable[[float], Value]
 

@@ -49,6 +49,7 @@ class WaterMeter:
             "valve_open": self._is_open and has_moved,
             "valve_closed": not self._is_open and has_moved,
             "pipe": "full",
+            "vol_rev": 0.02,
         }
         seen = {name: value for name, value in fittings.items() if name in self._points}
         return {**self._others.values(at_s), **mine, **seen}

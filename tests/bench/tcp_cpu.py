@@ -172,6 +172,7 @@ def _site(folder: Path, port: int, broker: Mosquitto, rest: tuple[str, int]) -> 
         f"""\
 version: 1
 gateway: {{id: gw-bench, site: bench, clock: trusted}}
+store: {{commit_readings: 1000}}
 sinks:
   platform: {{dialect: native, url: "mqtt://127.0.0.1:{broker.port}"}}
 buses:

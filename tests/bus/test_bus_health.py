@@ -213,23 +213,38 @@ def test_the_hold_ends_when_every_open_try_was_heard() -> None:
     quarantine = Quarantine()
     quarantine.gave_up(Asked(b"A"), 0.0, 0.3)
     quarantine.gave_up(Asked(b"A"), 1.0, 1.3)
-    (late,) = quarantine.hear(b"!", 1.5)
+    quarantine.hear(b"!", 1.5)
+    (late,) = quarantine.settle(is_believed=True)
     assert (late.unit, late.after_s) == (1, 1.5)
     assert quarantine.blocks(Asked(b"B"), 1.6)
-    assert quarantine.hear(b"!", 2.0)
+    quarantine.hear(b"!", 2.0)
+    assert quarantine.settle(is_believed=True)
     assert not quarantine.blocks(Asked(b"B"), 2.1)
 
 
 def test_the_reply_of_a_repetition_leaves_the_first_try_open() -> None:
     quarantine = Quarantine()
     quarantine.gave_up(Asked(b"A"), 0.0, 0.3)
-    assert not quarantine.hear(b"!", 0.5, Asked(b"A"))
+    quarantine.hear(b"!", 0.5, Asked(b"A"))
+    assert not quarantine.settle(is_believed=True)
     assert quarantine.blocks(Asked(b"B"), 0.6)
+
+
+def test_a_frame_during_an_exchange_that_fails_closes_nothing() -> None:
+    quarantine = Quarantine()
+    quarantine.gave_up(Asked(b"A"), 0.0, 0.3)
+    quarantine.hear(b"!", 0.5, Asked(b"X", unit=2))
+    assert not quarantine.settle(is_believed=False)
+    assert quarantine.blocks(Asked(b"B"), 0.6)
+    quarantine.hear(b"!", 0.7)
+    assert not quarantine.settle(is_believed=True), "it does not listen a second time"
+    assert quarantine.blocks(Asked(b"B"), 0.8)
 
 
 def test_a_slow_line_is_held_longer() -> None:
     quarantine = Quarantine()
     quarantine.gave_up(Asked(b"A"), 0.0, 0.3)
     quarantine.hear(b"!", 8.0)
+    quarantine.settle(is_believed=True)
     quarantine.gave_up(Asked(b"A"), 10.0, 10.3)
     assert quarantine.blocks(Asked(b"B"), 10.3 + HOLD_S + 5)

@@ -14,8 +14,10 @@ from tests.support.virtual_time import ManualClock, in_virtual_time
 
 
 class ToySession:
-    """Three bytes a message: unit, point, value. Every message is acknowledged by its value, and
-    every ten seconds we ask whether the other end is there.
+    """Three bytes a message: unit, point, value.
+
+    Every message is acknowledged by its value, and after ten seconds of silence we ask whether
+    the other end is there.
     """
 
     def __init__(self) -> None:
@@ -40,7 +42,7 @@ class ToySession:
 
 @in_virtual_time
 async def test_a_session_is_fed_woken_and_answered() -> None:
-    link, output, clock = WireLink(0.001), Output(), ManualClock()
+    link, output, clock = WireLink(0.0), Output(), ManualClock()
     line = SessionLine(serial_line(), link, Around(clock, output, ZONE), start=ToySession)
     names = {0: "p0", 1: "p1"}
     line.serve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +25,7 @@ from outbox_support import (
 from gateway.model.record import Committed, EventBody, Lane, PropBody, StateChange
 from gateway.outbox.outbox import RETRY_S
 from gateway.outbox.quota import PAGE_BYTES, plan_quota
+from gateway.outbox.store import FOLD_ROWS
 
 SMALL_BYTES = 256 * 1024
 WIDE = [0.1 * index for index in range(200)]
@@ -67,6 +69,21 @@ async def test_the_quota_drops_the_oldest_telemetry_and_tells(tmp_path: Path) ->
             progress = feed.progress(Lane.TELEMETRY)
             assert (progress.above, progress.pending) == ([], 0)
             assert ("leak" in event_types(delivered)) is (sink is NORTH)
+
+
+async def test_states_outlive_the_rows_that_carried_them(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with an_outbox(tmp_path / "live", clock, quota_bytes=SMALL_BYTES) as outbox:
+        await outbox.append([values(1)], [StateChange("room", "early", 1)])
+        number = 0
+        while (await outbox.stats()).lost == 0:
+            number += 1
+            await outbox.append([values(*noise(number * 9 + step)) for step in range(9)])
+        assert number < FOLD_ROWS
+        await outbox.append([values(2)], [StateChange("room", "late", 2)])
+        shutil.copytree(tmp_path / "live", tmp_path / "killed")
+    async with an_outbox(tmp_path / "killed", clock, quota_bytes=SMALL_BYTES) as outbox:
+        assert outbox.states("room") == {"early": 1, "late": 2}
 
 
 async def test_events_are_never_dropped_from_the_disk(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ async def test_kill_9_loses_nothing_committed(tmp_path: Path) -> None:
     sent: dict[tuple[int, int], str] = {}
     for number in range(ROUNDS):
         for kind, ep, seq, rest in run_until_killed(
-            tmp_path, number * 100_000, chance.randint(1, 120)
+            tmp_path, number * 100_000, chance.randint(1, 80)
         ):
             if kind == "committed":
                 for step in range(7):

@@ -107,6 +107,18 @@ async def test_acknowledgements_without_new_records_are_saved(tmp_path: Path) ->
         assert await take_all(outbox.feed(NORTH)) == []
 
 
+async def test_progress_is_saved_after_a_second_without_being_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbox.outbox.FLUSH_S", 0.0)
+    async with an_outbox(tmp_path, ManualClock()) as outbox:
+        await outbox.append([values(1)])
+        await deliver_all(outbox.feed(NORTH))
+        async with asyncio.timeout(30):
+            while (await outbox.stats()).commits < 2:
+                await asyncio.sleep(0)
+
+
 async def test_the_thread_ends_with_the_outbox(tmp_path: Path) -> None:
     async with Outbox.open(tmp_path, Store(), ManualClock(), (NORTH,)) as outbox:
         await outbox.append([values(1)])

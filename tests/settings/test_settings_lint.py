@@ -49,7 +49,8 @@ def test_two_speakers_on_one_line_are_refused(estate: Estate) -> None:
         ("memory: x", "memory: x", "LG-BUS-06"),
         ("listen: {port: 1}", "listen: {port: 1}", "LG-BUS-11"),
     ):
-        text = f"version: 1\ngateway: {{id: g, site: s}}\nbuses:\n  a: {{{first}}}\n  b: {{{second}}}\n"
+        head = "version: 1\ngateway: {id: g, site: s}\nbuses:\n"
+        text = f"{head}  a: {{{first}}}\n  b: {{{second}}}\n"
         assert told(estate, text) == [f"5 {code}"]
     apart = (
         "version: 1\ngateway: {id: g, site: s}\nbuses:\n  a: {listen: {port: 1, registration: a}}\n"
@@ -103,6 +104,6 @@ def test_names_that_nobody_has_are_refused_with_the_nearest(estate: Estate) -> N
     text = devices(("d-1", "test/metre", "mm", 1, ", poll: {powr: 1s}"))
     problems = estate.load(text).problems
     assert [(p.code, p.column, p.remedy) for p in problems] == [
-        ("LG-DEV-04", 23, "Did you mean test/meter?"),
-        ("LG-DEV-03", 40, "There are: m, t."),
+        ("LG-DEV-04", 24, "Did you mean test/meter?"),
+        ("LG-DEV-03", 41, "Did you mean m?"),
     ]

@@ -25,7 +25,7 @@ def tree(path: Path) -> Any:
 
 
 def faults(name: str, path: Path) -> list[str]:
-    validator = Draft202012Validator(make_schema(name))
+    validator: Any = Draft202012Validator(make_schema(name))
     return [f"{list(e.path)}: {e.message[:200]}" for e in validator.iter_errors(tree(path))]
 
 

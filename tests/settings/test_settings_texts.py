@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -17,12 +18,8 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 def sources() -> str:
-    folder = gateway.settings.__path__[0]
-    from pathlib import Path
-
-    return "".join(
-        path.read_text() for path in Path(folder).glob("*.py") if not path.name.startswith("texts")
-    )
+    files = Path(gateway.settings.__path__[0]).glob("*.py")
+    return "".join(path.read_text() for path in files if not path.name.startswith("texts"))
 
 
 def names(text: str) -> set[str]:

@@ -96,7 +96,9 @@ class Mosquitto:
         if not any(line.startswith("allow_anonymous") for line in self._lines):
             yield "allow_anonymous true"
         if not any(line.startswith("max_queued_messages") for line in self._lines):
-            yield "max_queued_messages 0"  # its default silently drops for slow subscribers
+            # Its default of 1000 silently drops for slow subscribers; with 0 ("no limit") version
+            # 2.0.11 ends the connection of a client whose publish the ACL denies.
+            yield "max_queued_messages 1000000"
         yield from self._lines
 
     def _is_listening(self) -> bool:

@@ -4,13 +4,13 @@ import asyncio
 import socket
 from pathlib import Path
 
-import aiomqtt
 import pytest
 
 from gateway.model.publication import Fate, Outcome, Publication
 from gateway.uplink.state import Pace
 from gateway.uplink.uplink import Uplink
 from tests.support.mosquitto import Mosquitto, mosquitto
+from tests.support.subscribers import body, subscriber
 from tests.support.uplinks import a_message, a_sink, down, gather, running_uplink
 
 WAIT_S = 10.0
@@ -20,16 +20,15 @@ async def test_what_is_delivered_reaches_a_subscriber_in_order(tmp_path: Path) -
     with mosquitto(tmp_path) as broker:
         messages = [a_message(n, payload=b"%d" % n) for n in range(500)]
         async with (
-            aiomqtt.Client("127.0.0.1", broker.port) as subscriber,
+            subscriber(broker.port, "fc/#") as platform,
             running_uplink(a_sink(broker.port)) as uplink,
             asyncio.timeout(WAIT_S),
         ):
-            await subscriber.subscribe("fc/#", qos=1)
             outcomes = await _feed(uplink, messages)
             assert {o.fate for o in outcomes} == {Fate.DELIVERED}
             got: list[int] = []
-            async for message in subscriber.messages:
-                got.append(int(message.payload))  # type: ignore[arg-type]
+            async for message in platform.messages:
+                got.append(int(body(message)))
                 if len(got) == len(messages):
                     break
             assert got == list(range(500))
@@ -49,8 +48,7 @@ async def test_a_topic_that_the_acl_denies_is_refused_and_others_go_on(tmp_path:
     acl.write_text("topic readwrite fc/1/s/gw-03/#\n", encoding="utf-8")
     with mosquitto(tmp_path, f"acl_file {acl}") as broker:
         async with running_uplink(a_sink(broker.port)) as uplink:
-            async with aiomqtt.Client("127.0.0.1", broker.port) as subscriber:
-                await subscriber.subscribe("fc/1/s/gw-03/up/prop/#")
+            async with subscriber(broker.port, "fc/1/s/gw-03/up/prop/#"):
                 await uplink.connected()
                 await uplink.publish(a_message(1, topic="fc/1/s/gw-99/up/prop/x"))
                 await uplink.publish(a_message(2))
@@ -87,17 +85,17 @@ async def test_a_killed_broker_loses_nothing_that_was_not_acknowledged(tmp_path:
         async with running_uplink(a_sink(broker.port)) as uplink:
             await uplink.connected()
             broker.freeze()
-            for number in range(20):
+            for number in range(15):
                 await uplink.publish(a_message(number))
             broker.kill()
-            outcomes = await gather(uplink, 20)
+            outcomes = await gather(uplink, 15)
             assert {o.fate for o in outcomes} == {Fate.BUSY}
             await down(uplink, "refused")
             broker.start()
             await uplink.connected()
             for outcome in outcomes:
                 await uplink.publish(outcome.publication)
-            again = await gather(uplink, 20)
+            again = await gather(uplink, 15)
             assert {o.fate for o in again} == {Fate.NOBODY_LISTENS}
 
 
@@ -107,21 +105,20 @@ async def test_the_will_is_said_when_the_gateway_vanishes_and_not_at_a_goodbye(
     with mosquitto(tmp_path) as broker:
         async with (
             asyncio.timeout(WAIT_S),
-            aiomqtt.Client("127.0.0.1", broker.port) as subscriber,
+            subscriber(broker.port, "fc/#") as platform,
         ):
-            await subscriber.subscribe("fc/#", qos=1)
             async with running_uplink(a_sink(broker.port)) as uplink:
                 await uplink.connected()
             async with running_uplink(a_sink(broker.port, client_id="x")) as uplink:
                 await uplink.connected()
                 await _kick(broker)
-                message = await anext(aiter(subscriber.messages))
+                message = await anext(aiter(platform.messages))
                 assert str(message.topic) == "fc/1/s/gw-03/up/state/_"
 
 
 async def _kick(broker: Mosquitto) -> None:
     """Take over the client id: mosquitto then publishes the will of the first."""
-    async with aiomqtt.Client("127.0.0.1", broker.port, identifier="gw-03"):
+    async with subscriber(broker.port, identifier="gw-03"):
         pass
 
 

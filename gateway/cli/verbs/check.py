@@ -47,12 +47,9 @@ def overloads(site: Site) -> list[Problem]:
         report = plan_report(line, list(site.devices.values()))
         if report.impossible_s is None:
             continue
-        facts = {
-            "period": f"{report.impossible_s:g}",
-            "load": f"{report.load_percent:.0f}",
-            "possible": "-" if report.possible_s is None else f"{report.possible_s:.1f}",
-        }
-        found.append(make_problem("LG-LOAD-01", line.where, f"buses.{line.name}", facts))
+        what = f"{report.impossible_s:g} s; the line would carry {report.load_percent:.0f} %"
+        facts = {"what": what, "remedy": "; ".join(report.remedies)}
+        found.append(make_problem("LG-PLAN-01", line.where, f"buses.{line.name}", facts))
     return found
 
 

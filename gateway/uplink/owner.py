@@ -1,0 +1,54 @@
+"""What a session tells its owner: greeting, answers, arrivals, its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.model.publication import Arrival, Publication
+
+
+@dataclass(slots=True)
+class InFlight:
+    """A message that waits for its acknowledgement."""
+
+    publication: Publication
+    size: int
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What the broker's CONNACK said."""
+
+    receive_maximum: int = 65_535
+    max_packet: int | None = None
+    keepalive_s: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """How a connection ended. `code` is a DISCONNECT reason code of the broker, or None."""
+
+    why: str
+    code: int | None = None
+
+
+class SessionOwner(Protocol):
+    """Who hears of what happens on a connection."""
+
+    def acknowledged(self, flight: InFlight, code: int, name: str) -> None:
+        """A message was answered."""
+        ...
+
+    def arrived(self, arrival: Arrival) -> None:
+        """A message came in."""
+        ...
+
+    def burst_ended(self) -> None:
+        """All that had come in was worked on."""
+        ...
+
+    def session_lost(self) -> None:
+        """`lost` has been set."""
+        ...

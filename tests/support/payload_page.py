@@ -1,0 +1,99 @@
+"""Write docs/platform/payload.md from the JSON Schemas: `python -m tests.support.payload_page`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from tests.support.payloads import schemas
+
+PAGE = Path(__file__).parents[2] / "docs" / "platform" / "payload.md"
+SHARED = ("k", "seq", "pv")
+"""Fields of the envelope that a class only narrows."""
+_Rule: TypeAlias = dict[str, Any]
+UP = ("state", "birth", "prop", "hist", "event", "reply", "gap", "log")
+DOWN = ("cmd", "ack", "time")
+
+
+def page() -> str:
+    """Return the text of payload.md."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Payload reference, dialect `native`, version 1"
+    yield ""
+    yield "Made from the JSON Schemas in `config/schema/payload` by"
+    yield "`tests/support/payload_page.py`; a test holds this page against them."
+    yield "What it all means is in [guide.md](guide.md)."
+    for name in ("envelope", *UP, *DOWN):
+        yield from _section(name, _schema(name))
+
+
+def _section(name: str, schema: _Rule) -> Iterator[str]:
+    direction = "up" if name in UP else "dn"
+    topic = "" if name == "envelope" else f" `{direction}/{name}/{{device}}`"
+    yield from ("", f"## {schema['title']}{topic}", "", schema["description"], "")
+    needed = [*schema.get("required", ())]
+    for branch in ("then", "else"):
+        needed += schema.get(branch, {}).get("required", ())
+    own = {k: v for k, v in schema["properties"].items() if name == "envelope" or k not in SHARED}
+    yield from _table(own, needed)
+    for title, rule in _nested(own).items():
+        yield from ("", f"Fields of each of `{title}`:", "")
+        yield from _table(rule["properties"], rule.get("required", ()))
+    for example in schema.get("examples", ()):
+        yield from ("", "```json", json.dumps(example, ensure_ascii=False), "```")
+
+
+def _table(fields: _Rule, needed: Sequence[str]) -> Iterator[str]:
+    yield "| field | type | meaning |"
+    yield "|---|---|---|"
+    for field, rule in fields.items():
+        mark = "" if field in needed else " (optional)"
+        yield f"| `{field}`{mark} | {_type(rule)} | {_resolved(rule).get('description', '')} |"
+
+
+def _nested(fields: _Rule) -> _Rule:
+    found: _Rule = {}
+    for field, rule in fields.items():
+        inner = _resolved(_resolved(rule).get("items", {}))
+        if "properties" in inner:
+            found[field] = inner
+    return found
+
+
+def _resolved(rule: object) -> _Rule:
+    """Follow a reference into the envelope's definitions."""
+    if not isinstance(rule, dict):
+        return {}
+    known = cast("_Rule", rule)
+    reference = str(known.get("$ref", ""))
+    if "#/$defs/" not in reference:
+        return known
+    target = _schema("envelope")["$defs"][reference.rsplit("/", 1)[1]]
+    return {**_resolved(target), **{k: v for k, v in known.items() if k != "$ref"}}
+
+
+def _type(rule: object) -> str:
+    known = _resolved(rule)
+    options = [known["const"]] if "const" in known else known.get("enum")
+    if options is not None:
+        return ", ".join(f"`{json.dumps(value)}`" for value in options)
+    if "anyOf" in known:
+        return " or ".join(_type(option) for option in known["anyOf"])
+    found = known.get("type", "any")
+    if found == "array":
+        return f"array of {_type(known.get('items', {}))}"
+    name = found if isinstance(found, str) else " or ".join(found)
+    return f"{name} `{known['pattern']}`".replace("|", "\\|") if "pattern" in known else name
+
+
+def _schema(name: str) -> _Rule:
+    return schemas()[name]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
