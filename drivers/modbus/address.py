@@ -138,7 +138,7 @@ def _parse_text(text: str) -> Place:
 class ModbusAddress(BaseModel):
     """Address keys of a point in a Modbus profile."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     written: int | str = Field(
         alias="register",
@@ -263,7 +263,7 @@ class ModbusAddress(BaseModel):
 class ModbusQuirks(BaseModel):
     """What a Modbus device cannot do as others can."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     max_registers: Annotated[int, Field(ge=1, le=MAX_READ_REGISTERS)] = Field(
         default=MAX_READ_REGISTERS, description="Registers that one read may ask for"

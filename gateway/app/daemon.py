@@ -17,6 +17,7 @@ from typing import Any
 from gateway.app import last_good
 from gateway.app.commander import Commander
 from gateway.app.control import ControlDesk, House
+from gateway.app.doors import Doors
 from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.platforms import Platforms
@@ -31,6 +32,7 @@ from gateway.ops.control import ControlServer
 from gateway.ops.notify import ServiceManager
 from gateway.ops.paths import Places
 from gateway.outbox.outbox import Outbox
+from gateway.outbox.seams import Seams
 from gateway.rules.alarms import ROOM as ALARMS_ROOM
 from gateway.rules.alarms import Alarms
 from gateway.settings.apart import load_site_apart
@@ -61,6 +63,7 @@ class Daemon:
         self._hung_up = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._refused: tuple[Problem, ...] = ()
+        self._doors = Doors(site)
 
     async def run(self, refused: tuple[Problem, ...] = ()) -> None:
         """Run until SIGTERM or SIGINT. `refused`: errors of the file, when an older site runs."""
@@ -71,7 +74,13 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._hung_up.set)
         machine = self._machine
         folder = machine.places.state / "outbox"
-        outbox = Outbox.open(folder, self._site.store, machine.clock, tuple(self._site.sinks))
+        outbox = Outbox.open(
+            folder,
+            self._site.store,
+            machine.clock,
+            tuple(self._site.sinks),
+            seams=Seams(is_due=self._doors.is_due),
+        )
         async with outbox, ListenerHub() as listeners:
             await self._run_rooms(outbox, listeners)
 
@@ -158,6 +167,7 @@ class Daemon:
             _log.warning("a restart is needed for: %s", ", ".join(change.needs_restart))
         rooms.house.site = self._site = site
         rooms.house.refused = ()
+        self._doors.use(site)
         rooms.house.pipeline.replace(site)
         rooms.commander.replace(site)
         await rooms.house.lines.apply(site, change, rooms.field)

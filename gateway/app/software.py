@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
+from gateway import __version__
 
-
-def _version() -> str:
-    try:
-        return metadata.version("linli-gateway")
-    except metadata.PackageNotFoundError:
-        return "0"
-
-
-SOFTWARE = f"linli-gateway {_version()}"
+SOFTWARE = f"linli-gateway {__version__}"

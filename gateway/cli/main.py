@@ -7,9 +7,9 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Protocol
 
+from gateway import __version__
 from gateway.cli import verbs
 from gateway.cli.output import Exit, complain
 
@@ -60,7 +60,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="linli", description="Linli Gateway (邻里网关): field buses of a community to MQTT."
     )
-    parser.add_argument("--version", action="version", version=f"linli {_version()}")
+    parser.add_argument("--version", action="version", version=f"linli {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     wanted = next((word for word in argv if not word.startswith("-")), None)
     for name in verb_names():
@@ -77,13 +77,6 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         verb.configure(command)
         command.set_defaults(verb=verb)
     return parser
-
-
-def _version() -> str:
-    try:
-        return metadata.version("linli-gateway")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 if __name__ == "__main__":

@@ -26,13 +26,12 @@ from gateway.model.record import Lane
 from gateway.settings.site import Sink
 from gateway.uplink.attempt import Target
 from gateway.uplink.backoff import Backoff
-from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
+from gateway.uplink.errors import ConnectRefused, UplinkDown
 from gateway.uplink.fates import (
     BUSY_CODES,
     PACKET_TOO_LARGE,
     RECEIVE_MAXIMUM_EXCEEDED,
     SESSION_TAKEN_OVER,
-    UNSUPPORTED_PROTOCOL,
     fate_of,
     packet_size,
 )
@@ -40,6 +39,7 @@ from gateway.uplink.owner import InFlight
 from gateway.uplink.properties import properties_of
 from gateway.uplink.session import Session
 from gateway.uplink.state import Pace, Protocol, UplinkCounters, UplinkState
+from gateway.uplink.versions import Versions
 from gateway.uplink.window import Window
 
 _log = logging.getLogger("linli.uplink")
@@ -69,7 +69,7 @@ class Uplink:
         self._pace = pace
         self._backoff = Backoff(pace.backoff_min, pace.backoff_max, rng)
         self._busy = Backoff(pace.backoff_min, pace.backoff_max, rng)
-        self._is_v5 = sink.mqtt != "3.1.1"
+        self._versions = Versions(is_v5=sink.mqtt != "3.1.1")
         self._session: Session | None = None
         self._greeted: Session | None = None
         self._window = Window(sink.window)
@@ -208,7 +208,7 @@ class Uplink:
     async def _connect_and_serve(self) -> float:
         """Have one session; return the seconds to wait before the next."""
         now_ms = self._clock.now_ms()
-        target = Target(self._sink, self._connect(), self._is_v5, now_ms)
+        target = Target(self._sink, self._connect(), self._versions.is_v5, now_ms)
         session = Session(target, self, self._pace)
         try:
             greeting = await session.open()
@@ -272,14 +272,9 @@ class Uplink:
 
     def _after_refusal(self, error: UplinkDown) -> float:
         self.counters.failures += 1
-        is_version = isinstance(error, ClosedEarly) or (
-            isinstance(error, ConnectRefused) and error.code == UNSUPPORTED_PROTOCOL
-        )
-        if is_version and self._sink.mqtt == "auto":
-            self._is_v5 = not self._is_v5
-            if not self._is_v5:
-                self._set_state(f"{error}; trying MQTT 3.1.1", is_connected=False)
-                return 0.0
+        if self._sink.mqtt == "auto" and self._versions.failed(error):
+            self._set_state(f"{error}; trying MQTT 3.1.1", is_connected=False)
+            return 0.0
         self._set_state(str(error), is_connected=False)
         is_long = error.is_final or (isinstance(error, ConnectRefused) and error.code in BUSY_CODES)
         return self._backoff.next(at_least=self._pace.backoff_max / 3 if is_long else 0.0)
@@ -296,6 +291,8 @@ class Uplink:
         if code == RECEIVE_MAXIMUM_EXCEEDED:
             self._slots = max(1, self._slots // 2)
         self._end_session(session, why)
+        if self._sink.mqtt == "auto":
+            self._versions.session_ended()
         is_long = code == SESSION_TAKEN_OVER or code in BUSY_CODES
         return self._backoff.next(at_least=self._pace.backoff_max / 3 if is_long else 0.0)
 
@@ -303,7 +300,7 @@ class Uplink:
         old = self.state
         if old.is_connected == is_connected and old.why == why:
             return
-        version: Protocol = "5" if self._is_v5 else "3.1.1"
+        version: Protocol = "5" if self._versions.is_v5 else "3.1.1"
         is_change = old.is_connected != is_connected
         self.state = UplinkState(
             is_connected,

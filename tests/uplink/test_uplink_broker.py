@@ -273,12 +273,15 @@ async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1() -> None:
             assert levels == [5, 4, 4]  # remembered
 
 
-async def test_a_broker_that_hangs_up_on_mqtt_5_is_spoken_to_in_3_1_1() -> None:
+async def test_a_broker_that_hangs_up_on_mqtt_5_twice_is_spoken_to_in_3_1_1_this_once() -> None:
     script = Script(closes_at_connect=True)
     async with ScriptedBroker(script) as broker, running_uplink(a_sink(broker.port)) as uplink:
-        await broker.connected(1)
+        await broker.connected(2)
         script.closes_at_connect = False
         assert (await uplink.connected()).protocol == "3.1.1"
+        broker.last.cut()
+        await uplink.lost()
+        assert (await uplink.connected()).protocol == "5"
 
 
 async def test_a_fixed_version_is_never_changed() -> None:

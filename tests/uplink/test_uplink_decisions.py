@@ -11,11 +11,12 @@ from gateway.model.record import Lane
 from gateway.settings.site import Secret
 from gateway.uplink.backoff import Backoff
 from gateway.uplink.diagnosis import explain_code, explain_error
-from gateway.uplink.errors import UplinkDown
+from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
 from gateway.uplink.fates import fate_of
 from gateway.uplink.secrets import Login, read_login, read_secret
 from gateway.uplink.session import _TICKS, SILENCE_FACTOR  # pyright: ignore[reportPrivateUsage]
 from gateway.uplink.state import Pace
+from gateway.uplink.versions import Versions
 from gateway.uplink.window import MAX_BYTES, Window
 from tests.support.uplinks import NOW_MS, a_sink
 
@@ -134,3 +135,20 @@ def test_a_login_is_two_lines_of_a_credential_or_the_sink_s_own(tmp_path: Path) 
     own = a_sink(1, username="u", password=Secret("env", "P"))
     assert read_login(own, {"P": "p"}) == Login("u", "p")
     assert read_login(a_sink(1), {}) == Login(None, None)
+
+
+def test_a_version_refused_in_words_is_remembered_and_a_hang_up_is_not() -> None:
+    refused, hung_up = ConnectRefused("no", 0x84), ClosedEarly("gone")
+    versions = Versions(is_v5=True)
+    assert not versions.failed(UplinkDown("no route"))
+    assert not versions.failed(hung_up)
+    assert versions.failed(hung_up)
+    assert not versions.is_v5
+    versions.session_ended()
+    assert versions.is_v5
+    assert versions.failed(refused)
+    versions.session_ended()
+    assert not versions.failed(hung_up)
+    assert not versions.is_v5
+    assert not versions.failed(refused)  # it knows neither: begin again
+    assert versions.is_v5

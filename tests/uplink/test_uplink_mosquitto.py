@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.model.publication import Fate, Outcome, Publication
+from gateway.settings.site import Secret
 from gateway.uplink.state import Pace
 from gateway.uplink.uplink import Uplink
 from tests.support.mosquitto import Mosquitto, mosquitto
@@ -132,14 +133,10 @@ async def test_a_frozen_broker_is_found(tmp_path: Path) -> None:
             await uplink.connected()
 
 
-async def test_user_name_and_password_are_taken_from_a_credential(
+async def test_a_login_that_mosquitto_does_not_know_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway.settings.site import Secret  # noqa: PLC0415
-
     passwords = tmp_path / "passwords"
-    # mosquitto_passwd's PBKDF2 form of "secret" cannot be had without its tool; plain text is
-    # hashed by `mosquitto_passwd -U` only, so the broker here knows no user at all.
     passwords.write_text("", encoding="utf-8")
     (tmp_path / "province").write_text("gw\nwrong\n", encoding="utf-8")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
@@ -150,8 +147,6 @@ async def test_user_name_and_password_are_taken_from_a_credential(
 
 
 async def test_a_missing_secret_is_named_and_never_stops_the_uplink() -> None:
-    from gateway.settings.site import Secret  # noqa: PLC0415
-
     secret = Secret("env", "LINLI_TEST_NO_SUCH_VARIABLE")
     async with running_uplink(a_sink(1, password=secret)) as uplink:
         why = await down(uplink, "environment variable")

@@ -1,0 +1,282 @@
+"""The whole main job on a stage: simulated lines, the gateway as a child, a broker, a platform.
+
+    async with stage(tmp_path, SITE) as on:
+        await on.platform.until_good("em-01", "u_a")
+
+The text of a site names what is only known here by `$BROKER` (its port), `$PORTS` (a folder for
+serial ports) and `$TCP` (a free port); `$HEAD` is a gateway with one platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+
+from gateway.settings.load import load_site
+from gateway.settings.site import Site
+from simulators.community import Community, Options, simulated
+from simulators.ledger import Ledger
+from simulators.platform import Auditor
+from tests.e2e.support_cli import Finished, linli_beside
+from tests.support.gateway_process import Folders, GatewayProcess
+from tests.support.mosquitto import Mosquitto, free_port, mosquitto
+from tests.support.subscribers import body, subscriber
+
+WAIT_S = 60.0
+"""Longest wait for anything; a busy machine is no failure."""
+LOOK_EVERY_S = 0.02
+GOOD = 192
+
+HEAD = """\
+version: 1
+gateway: {id: gw-1, site: e2e, clock: trusted}
+store: {commit_every: 50ms}
+sinks:
+  platform: {dialect: native, url: "mqtt://127.0.0.1:$BROKER"}
+"""
+
+METER = """\
+version: 1
+profile: e2e/meter
+vendor: Linli
+model: test meter
+title: {en: Test meter, zh: 测试表}
+kind: meter.electricity
+driver: modbus
+verified: true
+sources: [made for this test]
+groups: {power: 200ms, energy: 200ms}
+defaults: {table: holding, type: f32}
+points:
+  u_a: {register: 0}
+  i_a: {register: 2}
+  p_tot: {register: 4}
+  ep_imp: {register: 6}
+"""
+"""Four floats in one block of eight registers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One value as the platform got it."""
+
+    device: str
+    point: str
+    value: Any
+    unit: str | None
+    quality: int
+    reason: str | None
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came."""
+
+    topic: str
+    kind: str
+    device: str
+    body: dict[str, Any]
+    payload: bytes
+    is_retained: bool
+
+
+class Platform:
+    """A subscriber to everything; the auditor holds good values against the ledger."""
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        """Begin with nothing heard."""
+        self.auditor = Auditor(ledger)
+        self.messages: list[Message] = []
+        self.values: list[Seen] = []
+
+    async def listen(self, client: aiomqtt.Client) -> None:
+        """Take messages until cancelled."""
+        async for message in client.messages:
+            topic, payload = str(message.topic), body(message)
+            self.auditor.take(topic, payload)
+            words = topic.split("/")
+            if not payload or len(words) != 7:
+                continue
+            found = json.loads(payload)
+            self.messages.append(
+                Message(topic, words[5], words[6], found, payload, bool(message.retain))
+            )
+            for record in found.get("items", [found]):
+                if record.get("k", words[5]) in {"prop", "hist"}:
+                    self.values += _values(words[6], record)
+
+    def of(self, device: str, point: str | None = None) -> list[Seen]:
+        """Return all values of a device, or of one point of it, in order of arrival."""
+        return [
+            seen
+            for seen in self.values
+            if seen.device == device and (point is None or seen.point == point)
+        ]
+
+    def reasons(self, device: str) -> set[str]:
+        """Return the reasons of all bad values of a device."""
+        return {seen.reason or "" for seen in self.of(device) if seen.quality != GOOD}
+
+    def good(self, device: str, point: str | None = None) -> list[Seen]:
+        """Return good values."""
+        return [seen for seen in self.of(device, point) if seen.quality == GOOD]
+
+    async def until_good(self, device: str, point: str | None = None, *, count: int = 1) -> None:
+        """Wait until so many more good values have come."""
+        wanted = len(self.good(device, point)) + count
+        await until(
+            lambda: len(self.good(device, point)) >= wanted,
+            f"{count} good values of {device}/{point or '*'}",
+        )
+
+    async def until_reason(self, device: str, reason: str) -> None:
+        """Wait until a bad value of a device came with this reason."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                while reason not in self.reasons(device):
+                    await asyncio.sleep(LOOK_EVERY_S)
+        assert reason in self.reasons(device), (device, reason, self.reasons(device))
+
+    def nothing_false(self) -> None:
+        """Demand that every good value was in the ledger, and every record whole."""
+        auditor = self.auditor
+        assert not auditor.false, list(auditor.false)
+        assert (auditor.conflicts, auditor.unreadable, auditor.unchecked) == (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs."""
+
+    folder: Path
+    file: Path
+    platform: Platform
+    community: Community
+    ledger: Ledger
+    broker: Mosquitto
+    gateway: GatewayProcess
+
+    async def linli(self, *words: object) -> Finished:
+        """Run a command of `linli` against the gateway."""
+        return await linli_beside(*words, base=self.folder)
+
+    async def status(self) -> dict[str, Any]:
+        """Return what `linli status --json` says."""
+        found: dict[str, Any] = (await self.linli("status", "--json")).json()
+        return found
+
+    async def lines(self) -> dict[str, dict[str, Any]]:
+        """Return the statistics of every line with its units, by name."""
+        done = await self.linli("status", "--units", "--json")
+        assert done.status == 0, done.err
+        return {line["line"]: line for line in done.json_lines()[1]}
+
+
+async def until(
+    is_so: Callable[[], bool], what: str, *, within_s: float = WAIT_S
+) -> None:
+    """Wait for something to become true."""
+    try:
+        async with asyncio.timeout(within_s):
+            while not is_so():
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        raise AssertionError(f"it did not come: {what}") from None
+
+
+def write_profile(folder: Path, text: str) -> Path:
+    """Put a profile where the gateway of this folder looks first."""
+    name = next(
+        line.split(":")[1].strip() for line in text.splitlines() if line.startswith("profile:")
+    )
+    file = folder / "etc" / "profiles" / f"{name}.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def write_site(folder: Path, text: str, **words: object) -> Path:
+    """Write the site file of this folder, with its words filled in."""
+    (folder / "ports").mkdir(exist_ok=True)
+    for name, value in {"HEAD": HEAD, **words, "PORTS": folder / "ports"}.items():
+        text = text.replace(f"${name}", str(value))
+    file = folder / "site.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def site_of(file: Path) -> Site:
+    """Return the site of a file, all its buses to be simulated."""
+    loaded = load_site(file, profile_dirs=[file.parent / "etc" / "profiles"])
+    assert loaded.site is not None, [problem.text() for problem in loaded.problems]
+    lines = {name: replace(line, is_simulated=True) for name, line in loaded.site.lines.items()}
+    return replace(loaded.site, lines=lines)
+
+
+@asynccontextmanager
+async def platform_at(port: int, ledger: Ledger | None = None) -> AsyncGenerator[Platform]:
+    """Subscribe to everything that goes up while the block runs."""
+    platform = Platform(ledger)
+    async with subscriber(port, "fc/#") as client, asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(platform.listen(client), name="platform")
+        try:
+            yield platform
+        finally:
+            listening.cancel()
+
+
+@asynccontextmanager
+async def gateway_at(file: Path, *options: str) -> AsyncGenerator[GatewayProcess]:
+    """Run the gateway on a site file, with its folders beside the file."""
+    process = GatewayProcess(file, Folders(file.parent), *options)
+    try:
+        await asyncio.to_thread(process.wait_ready)
+        yield process
+    except BaseException as error:
+        await asyncio.to_thread(process.__exit__, type(error), error, None)
+        raise
+    else:
+        await asyncio.to_thread(process.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path, text: str, *, profiles: Sequence[str] = (METER,), options: Options | None = None
+) -> AsyncGenerator[Stage]:
+    """Run a site with everything around it while the block runs."""
+    for profile in profiles:
+        write_profile(folder, profile)
+    with mosquitto(folder) as broker, Ledger() as ledger:
+        file = write_site(folder, text, BROKER=broker.port, TCP=free_port())
+        around = options or Options(folder / "ports")
+        async with (
+            simulated(site_of(file), around, ledger) as community,
+            platform_at(broker.port, ledger) as platform,
+            gateway_at(file) as gateway,
+        ):
+            yield Stage(folder, file, platform, community, ledger, broker, gateway)
+
+
+def _values(device: str, record: dict[str, Any]) -> list[Seen]:
+    ts_ms = int(record.get("ts", 0))
+    return [
+        Seen(
+            str(record.get("dev", device)),
+            entry["p"],
+            entry.get("v"),
+            entry.get("u"),
+            int(entry.get("q", GOOD)),
+            entry.get("qr"),
+            ts_ms + int(entry.get("t", 0)),
+        )
+        for entry in record.get("pts", ())
+    ]
