@@ -104,7 +104,8 @@ class Daemon:
                     lines.start(self._site, field)
                     rooms = _Rooms(house, commander, field, sinks)
                     async with asyncio.TaskGroup() as ops:
-                        self._start_ops(rooms, ops)
+                        control = self._start_ops(rooms, ops)
+                        await control.listening.wait()
                         self._say_ready()
                         await self._stop.wait()
                         self._machine.manager.stopping()
@@ -116,7 +117,7 @@ class Daemon:
             platforms.stop()
         done.set()
 
-    def _start_ops(self, rooms: _Rooms, ops: asyncio.TaskGroup) -> None:
+    def _start_ops(self, rooms: _Rooms, ops: asyncio.TaskGroup) -> ControlServer:
         machine, house = self._machine, rooms.house
 
         async def reload() -> dict[str, Any]:
@@ -130,6 +131,7 @@ class Daemon:
         watchdog = Watchdog(machine.manager, beats, machine.clock.monotonic)
         ops.create_task(watchdog.run(self._stop, lambda: _summary(house)), name="ops")
         ops.create_task(self._reload_when_told(rooms), name="reload")
+        return control
 
     def _say_ready(self) -> None:
         site = self._site

@@ -65,7 +65,7 @@ def check_samples(profile: Profile) -> SampleVerdict:
                 proved.add(name)
             else:
                 faults.append(SampleFault(sample.where, name, message))
-    every = {str(p.id) for p in _points(profile) if p.is_readable and p.is_published}
+    every = {str(p.id) for p in sample_points(profile) if p.is_readable and p.is_published}
     return SampleVerdict(frozenset(proved), frozenset(every - proved), tuple(faults))
 
 
@@ -94,7 +94,7 @@ def read_sample(
     return {} if readings is None else {str(one.point): one for one in singles(readings)}, None
 
 
-def _points(profile: Profile) -> Sequence[Point]:
+def sample_points(profile: Profile) -> Sequence[Point]:
     """Return the points as the first sample sets the variables; many profiles have no defaults."""
     variables = profile.samples[0].variables if profile.samples else None
     return resolve_points(profile, variables)

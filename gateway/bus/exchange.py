@@ -18,6 +18,8 @@ GAP_SERIAL_S = 0.05
 """Longest pause inside a reply: USB adapters hand over every 16 ms, kernels when they like."""
 GAP_NETWORK_S = 0.25
 """The same where a modem or a serial server cuts the reply into packets."""
+FIFO_CHARS = 16
+"""So many characters may have come already when bytes are handed over: ports collect them."""
 BROADCAST_S = 0.1
 """Turnaround delay after a broadcast (Modbus over Serial Line V1.02, 2.4.1: 100 to 200 ms)."""
 _EARLY_S = 0.002
@@ -135,7 +137,7 @@ class SerialWire:
                     return reply
                 until = min(last_call, max(give_up_at, now + gap_s))
                 if char_s:
-                    missing = exchange.reply_chars - came
+                    missing = exchange.reply_chars - came - FIFO_CHARS
                     await self._nap(min(now + missing * char_s, until) - _EARLY_S)
             elif now >= until:
                 return await self._end(exchange, came, now)
@@ -155,6 +157,8 @@ class SerialWire:
             reply = exchange.feed(mine)
         except DeviceRefused:
             self._found(now, 0.0)
+            if self._quarantine:
+                self._quarantine.was_refused(exchange, self.sent_at, now)
             raise
         if reply is not None:
             self._found(now, span_s)

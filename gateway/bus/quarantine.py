@@ -95,6 +95,14 @@ class Quarantine:
             held.tries.append(_Try(exchange, sent_at))
             held.until = until
 
+    def was_refused(self, exchange: Exchange, sent_at: float, now: float) -> None:
+        """Note a refusal: while tries of its unit are open, it may have been a late one of theirs.
+
+        Then the reply to this exchange is still to come, and its shape is held too.
+        """
+        if any(unit == exchange.unit for unit, _ in self._held):
+            self.gave_up(exchange, sent_at, now)
+
     def hear(self, received: bytes, now: float, current: Exchange | None = None) -> None:
         """Listen for late replies in bytes that came; `settle` returns those that were found.
 
@@ -134,12 +142,16 @@ class Quarantine:
         if listening is None:
             return
         listening.heard += len(received)
-        if _recognises(listening.exchange, received):
+        try:
+            found = listening.exchange.feed(received) is not None
+        except DriverError:
+            # A refusal does not say of which request: it may be the answer to the present one.
             listening.is_deaf = True
+            return
+        listening.is_deaf = found or listening.heard > MAX_HEARD
+        if found:
             late = LateReply(key[0], now - listening.sent_at)
             self._maybe.append(_Heard(key, listening, late))
-        elif listening.heard > MAX_HEARD:
-            listening.is_deaf = True
 
     def _find(self, exchange: Exchange, now: float) -> _Held | None:
         if not self._held or exchange.shape is None:
@@ -150,11 +162,3 @@ class Quarantine:
             del self._held[key]
             return None
         return held
-
-
-def _recognises(exchange: Exchange, received: bytes) -> bool:
-    """Whether the bytes complete the reply of that exchange; a late refusal is one too."""
-    try:
-        return exchange.feed(received) is not None
-    except DriverError:
-        return True

@@ -35,6 +35,8 @@ class ControlServer:
         self._asks = asks
         self._watches = watches
         self._clients: set[asyncio.StreamWriter] = set()
+        self.listening = asyncio.Event()
+        """Set once clients can come."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`; the socket file is removed at the end."""
@@ -42,6 +44,7 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_REQUEST)
         self._path.chmod(SOCKET_MODE)
+        self.listening.set()
         try:
             async with server:
                 await stop.wait()

@@ -80,4 +80,4 @@ def arrivals(broker: Mosquitto) -> Generator[Arrivals]:
 
 
 def _good(points: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
-    return {one["p"]: one["v"] for one in points if one["v"] is not None and one.get("q", 2) > 0}
+    return {one["p"]: one["v"] for one in points if "q" not in one}

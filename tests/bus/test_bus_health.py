@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import pytest
 
-from drivers.contract import DriverError, NoAnswer
+from drivers.contract import DeviceRefused, DriverError, NoAnswer
 from gateway.bus.breaker import BUDGET_SHARE, Health, LineWatch, ProbeBudget
 from gateway.bus.echo import EchoFilter
 from gateway.bus.quarantine import HOLD_S, Quarantine
@@ -184,6 +184,8 @@ class Asked:
         self.unit = unit
 
     def feed(self, received: bytes) -> bytes | None:
+        if b"no" in received:
+            raise DeviceRefused(2, "no")
         return b"!" if b"!" in received else None
 
     def verdict(self) -> DriverError:
@@ -239,6 +241,18 @@ def test_a_frame_during_an_exchange_that_fails_closes_nothing() -> None:
     quarantine.hear(b"!", 0.7)
     assert not quarantine.settle(is_believed=True), "it does not listen a second time"
     assert quarantine.blocks(Asked(b"B"), 0.8)
+
+
+def test_a_refusal_closes_nothing_and_holds_the_shape_that_was_refused() -> None:
+    quarantine = Quarantine()
+    quarantine.was_refused(Asked(b"C", shape="T"), 0.0, 0.1)
+    assert not quarantine.blocks(Asked(b"D", shape="T"), 0.2), "nothing was open: it is its own"
+    quarantine.gave_up(Asked(b"A"), 0.2, 0.3)
+    quarantine.hear(b"no", 0.5, Asked(b"C", shape="T"))
+    quarantine.was_refused(Asked(b"C", shape="T"), 0.4, 0.5)
+    assert not quarantine.settle(is_believed=True)
+    assert quarantine.blocks(Asked(b"B"), 0.6)
+    assert quarantine.blocks(Asked(b"D", shape="T"), 0.6)
 
 
 def test_a_slow_line_is_held_longer() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 
 from docs.generate import FOLDER, PAGES
 from docs.generate.markdown import anchor
+from gateway.cli.main import load_verb, verb_names
 from gateway.settings.load import load_site
 from gateway.settings.models_profile import ProfileFile
 from gateway.settings.models_site import SiteFile
@@ -96,13 +99,24 @@ def test_every_yaml_example_loads_without_errors(block: Block, tmp_path: Path) -
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(table.text, encoding="utf-8")
     file = tmp_path / "example.yaml"
-    if block.keys <= SITE_KEYS and not (block.keys <= PROFILE_KEYS and block.mark == "profile"):
+    if block.keys <= SITE_KEYS:
+        assert block.mark == "fragment" * block.is_fragment, "write `yaml fragment` for a part"
         file.write_text(_completed(block, SITE_REST), encoding="utf-8")
         assert not _errors(load_site(file).problems)
     else:
         assert block.keys <= PROFILE_KEYS, f"{block} is neither of a site nor of a profile"
         file.write_text(_completed(block, PROFILE_REST), encoding="utf-8")
         assert not _errors(load_profile(file).problems)
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "sh"], ids=str)
+def test_every_command_that_is_shown_can_be_typed(block: Block) -> None:
+    for line in re.findall(r"^(?:sudo )?linli (.+)$", block.text, re.MULTILINE):
+        verb, *typed = shlex.split(line.partition(" > ")[0], comments=True)
+        assert verb in verb_names()
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        load_verb(verb).configure(parser)
+        assert parser.parse_args(typed)
 
 
 def test_the_guides_carry_the_same_examples_in_both_languages() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +21,12 @@ from typing import Any
 import aiomqtt
 
 from gateway.settings.load import load_site
-from gateway.settings.site import Site
-from simulators.community import Community, Options, simulated
+from gateway.settings.site import Line, Site
+from simulators.community import Community, Options, sim_device, simulated
+from simulators.frames import FRAMINGS, Asked
 from simulators.ledger import Ledger
 from simulators.platform import Auditor
+from simulators.units import Outgoing, Units
 from tests.e2e.support_cli import Finished, linli_beside
 from tests.support.gateway_process import Folders, GatewayProcess
 from tests.support.mosquitto import Mosquitto, free_port, mosquitto
@@ -153,6 +155,28 @@ class Platform:
         assert (auditor.conflicts, auditor.unreadable, auditor.unchecked) == (0, 0, 0)
 
 
+class WatchedUnits(Units):
+    """Simulated units that note every request they hear."""
+
+    def __init__(self, units: Units) -> None:
+        """Take the place of those units."""
+        self.__dict__.update(units.__dict__)
+        self.asked: list[Asked] = []
+
+    def respond(self, asked: Asked) -> Outgoing | None:
+        """Note it, and answer."""
+        self.asked.append(asked)
+        return super().respond(asked)
+
+    def count(self, unit: int) -> int:
+        """Return how many requests went to a unit."""
+        return sum(asked.unit == unit for asked in self.asked)
+
+    def pdus(self, unit: int, since: int = 0) -> list[str]:
+        """Return the requests to a unit in hex, from the nth request of the line on."""
+        return [asked.pdu.hex(" ") for asked in self.asked[since:] if asked.unit == unit]
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What runs."""
@@ -161,8 +185,8 @@ class Stage:
     file: Path
     platform: Platform
     community: Community
-    ledger: Ledger
-    broker: Mosquitto
+    heard: Mapping[str, WatchedUnits]
+    """What every line's devices were asked."""
     gateway: GatewayProcess
 
     async def linli(self, *words: object) -> Finished:
@@ -214,11 +238,14 @@ def write_site(folder: Path, text: str, **words: object) -> Path:
     return file
 
 
-def site_of(file: Path) -> Site:
-    """Return the site of a file, all its buses to be simulated."""
+def site_of(file: Path, *, but: Collection[str] = ()) -> Site:
+    """Return the site of a file, all its buses to be simulated but some."""
     loaded = load_site(file, profile_dirs=[file.parent / "etc" / "profiles"])
     assert loaded.site is not None, [problem.text() for problem in loaded.problems]
-    lines = {name: replace(line, is_simulated=True) for name, line in loaded.site.lines.items()}
+    lines = {
+        name: replace(line, is_simulated=name not in but)
+        for name, line in loaded.site.lines.items()
+    }
     return replace(loaded.site, lines=lines)
 
 
@@ -250,20 +277,48 @@ async def gateway_at(file: Path, *options: str) -> AsyncGenerator[GatewayProcess
 
 @asynccontextmanager
 async def stage(
-    folder: Path, text: str, *, profiles: Sequence[str] = (METER,), options: Options | None = None
+    folder: Path,
+    text: str,
+    *,
+    profiles: Sequence[str] = (METER,),
+    options: Options | None = None,
+    but: Collection[str] = (),
 ) -> AsyncGenerator[Stage]:
-    """Run a site with everything around it while the block runs."""
+    """Run a site with everything around it while the block runs; `but` names unsimulated lines."""
     for profile in profiles:
         write_profile(folder, profile)
     with mosquitto(folder) as broker, Ledger() as ledger:
         file = write_site(folder, text, BROKER=broker.port, TCP=free_port())
         around = options or Options(folder / "ports")
         async with (
-            simulated(site_of(file), around, ledger) as community,
+            simulated(site_of(file, but=but), around, ledger) as community,
             platform_at(broker.port, ledger) as platform,
-            gateway_at(file) as gateway,
         ):
-            yield Stage(folder, file, platform, community, ledger, broker, gateway)
+            heard = watch(community)
+            async with gateway_at(file) as gateway:
+                yield Stage(folder, file, platform, community, heard, gateway)
+
+
+def watch(community: Community) -> dict[str, WatchedUnits]:
+    """Let all lines and servers note what they are asked, from the next connection on."""
+    heard = {name: WatchedUnits(units) for name, units in community.units.items()}
+    for name, line in community.lines.items():
+        line.units = heard[name]
+    for name, server in community.servers.items():
+        server.units = heard[name]
+    return heard
+
+
+def units_on(site: Site, line: Line, community: Community) -> WatchedUnits:
+    """Return the units of a line that the test itself puts on a link."""
+    options = Options(Path())
+    twins = [
+        sim_device(device, options, community.ledger)
+        for device in site.devices.values()
+        if device.line == line.name
+    ]
+    units = Units(FRAMINGS[line.protocol], twins, community.clock, community.faults)
+    return WatchedUnits(units)
 
 
 def _values(device: str, record: dict[str, Any]) -> list[Seen]:

@@ -61,12 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _points(name: str | None) -> Sequence[Point]:
     if name is None:
         return ()
-    from gateway.settings.profiles import load_profile, resolve_points  # noqa: PLC0415 - seldom
+    from gateway.app.samples import sample_points  # noqa: PLC0415 - seldom
+    from gateway.settings.profiles import load_profile  # noqa: PLC0415 - seldom
 
     result = load_profile(name)
     if result.profile is None:
         raise SystemExit("\n".join(problem.text() for problem in result.problems))
-    return [point for point in resolve_points(result.profile) if point.is_readable]
+    return [point for point in sample_points(result.profile) if point.is_readable]
 
 
 def _texts(words: Sequence[str]) -> Iterator[str]:

@@ -21,7 +21,7 @@ EXAMPLE = "linli explain /etc/linli/gateway.yaml em-01/u_a"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add file and point."""
     parser.add_argument("file", type=Path, help="the site file")
-    parser.add_argument("point", metavar="DEVICE/POINT")
+    parser.add_argument("point", metavar="DEVICE/POINT", help="such as em-01/u_a")
     parser.add_argument("--json", action="store_true")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gateway.app.samples import check_samples
+from gateway.app.samples import check_samples, sample_points
 from gateway.cli.output import Exit, complain, is_chinese, say, say_json, say_table
 from gateway.settings.problems import Problem
-from gateway.settings.profiles import load_profile, profile_catalogue, resolve_points
+from gateway.settings.profiles import load_profile, profile_catalogue
 from gateway.settings.site import At, Point
 
 HELP = "list, show or check device profiles"
@@ -20,9 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", help="all profiles")
     show = actions.add_parser("show", help="the points of one profile")
-    show.add_argument("profile")
+    show.add_argument("profile", help="its id, such as eastron/sdm120, or a file")
     check = actions.add_parser("check", help="validate profile files and run their samples")
-    check.add_argument("file", nargs="+")
+    check.add_argument("file", nargs="+", help="profile files, or ids")
     for action in (listing, show, check):
         action.add_argument("--json", action="store_true")
 
@@ -69,7 +69,7 @@ def _show(name: str, *, as_json: bool) -> int:
     if profile is None:
         _complain_of(result.problems)
         return Exit.CONFIGURATION
-    points = resolve_points(profile)
+    points = sample_points(profile)
     if as_json:
         say_json({"profile": profile.id, "points": [_point_json(point) for point in points]})
         return Exit.DONE

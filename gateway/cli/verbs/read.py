@@ -30,16 +30,19 @@ def run(arguments: argparse.Namespace) -> int:
     elif not is_direct(arguments) and arguments.device is None:
         return complain_of(Refused("which device? `linli status` names them"))
 
-    def show(result: dict[str, Any]) -> None:
-        show_points(result["pts"], as_json=arguments.json)
-
+    points: list[dict[str, Any]] = []
     if not is_direct(arguments) and is_daemon_there(arguments):
         fields = {"device": arguments.device, "points": arguments.points}
-        return ask_daemon(arguments, show, "read", **fields)
-    try:
-        points = read_once(arguments)
-    except Refused as refused:
-        return complain_of(refused)
+        status = ask_daemon(
+            arguments, lambda result: points.extend(result["pts"]), "read", **fields
+        )
+        if status != Exit.DONE:
+            return status
+    else:
+        try:
+            points += read_once(arguments)
+        except Refused as refused:
+            return complain_of(refused)
     show_points(points, as_json=arguments.json)
     return Exit.DONE if all(point["v"] is not None for point in points) else Exit.FAILED
 

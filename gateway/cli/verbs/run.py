@@ -17,6 +17,9 @@ from gateway.ops.notify import ServiceManager
 from gateway.ops.paths import Places, places
 from gateway.settings.site import Site
 
+GC_YOUNG = 20_000
+"""Objects made and not freed before the collector looks for rings among them."""
+
 HELP = "run the gateway"
 EXAMPLE = "linli run -c /etc/linli/gateway.yaml"
 
@@ -55,6 +58,8 @@ async def _serve(file: Path, site: Site, where: Places, started: last_good.Start
     # What was made at start lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    # Readings are trees, not rings: the young generation may grow large between two looks.
+    gc.set_threshold(GC_YOUNG, 20, 50)
     await Daemon(file, site, machine).run(started.refused)
 
 

@@ -12,6 +12,8 @@ from gateway.cli.output import say, say_json, say_table
 HELP = "show lines, devices, outbox and platforms of the running gateway"
 EXAMPLE = "linli status"
 
+MIB = 1024 * 1024
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the form of the answer."""
@@ -73,7 +75,7 @@ def _show(status: dict[str, Any]) -> None:
 
 
 def _show_outbox(outbox: dict[str, Any]) -> None:
-    used, quota = outbox["used_bytes"] / 1e6, outbox["quota_bytes"] / 1e6
+    used, quota = outbox["used_bytes"] / MIB, outbox["quota_bytes"] / MIB
     left = outbox["hours_left"]
     lasts = "" if left is None else f", lasts {left:.0f} h without a platform"
     say(f"outbox: {outbox['records']} records committed, {used:.1f} of {quota:.0f} MB{lasts}")

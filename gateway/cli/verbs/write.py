@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add device, point and value."""
     add_socket(parser)
     parser.add_argument("device", help="device of the site (write - with --port or --tcp)")
-    parser.add_argument("point")
+    parser.add_argument("point", help="the point to set")
     parser.add_argument("value", help="a number, true, false, or a text")
     parser.add_argument("--json", action="store_true")
     add_target(parser)
