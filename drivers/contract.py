@@ -12,10 +12,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
-from pydantic import BaseModel
-
 Raw: TypeAlias = int | float | bool | str | bytes
 """A value as the device's datatype says it, before scale, enumeration and plausibility."""
+
+Address: TypeAlias = Hashable
+"""Where a point is in a device: an instance of the driver's own `address_type`.
+
+Everybody else keeps, compares and hands back; only the driver looks inside.
+"""
+
+Quirks: TypeAlias = Hashable
+"""What is peculiar to a device: an instance of the driver's own `quirks_type`."""
 
 
 class DriverError(Exception):
@@ -183,7 +190,7 @@ class Wanted:
     """One point that a profile asks for, with the driver's own address."""
 
     key: int
-    address: BaseModel
+    address: Address
     tied_to: int | None = None
     """Key of a point that must come from the same exchange (a scale-factor register)."""
 
@@ -252,12 +259,12 @@ class JobDriver(Protocol):
         ...
 
     def plan(
-        self, unit: Hashable, wanted: Sequence[Wanted], quirks: BaseModel, cost: LineCost
+        self, unit: Hashable, wanted: Sequence[Wanted], quirks: Quirks, cost: LineCost
     ) -> tuple[Job, ...]:
         """Return the jobs that read all wanted points at the least line time."""
         ...
 
-    def plan_write(self, unit: Hashable, address: BaseModel, raw: Raw, quirks: BaseModel) -> Job:
+    def plan_write(self, unit: Hashable, address: Address, raw: Raw, quirks: Quirks) -> Job:
         """Return the job that writes one raw value.
 
         Raises:
@@ -325,12 +332,18 @@ class DriverSpec:
 
     `protocols` maps the names of `linli decode` and of a bus's `protocol:` to the driver object;
     the first one is the default on serial ports, `tcp_protocol` the default on TCP.
+
+    `address_type` and `quirks_type` are frozen slotted dataclasses, a field for each key of a
+    profile. A field's metadata has its `description` and limits (`ge`, `gt`, `le`, `lt`); settings
+    checks keys against both. What fits together is checked in `__post_init__`, with a ValueError
+    for the technician. `complete_address` fills in keys that follow from others, before all that.
     """
 
     name: str
     protocols: Mapping[str, JobDriver]
-    address_model: type[BaseModel]
-    quirks_model: type[BaseModel]
+    address_type: type[Address]
+    quirks_type: type[Quirks]
     serial_protocol: str
     tcp_protocol: str
+    complete_address: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict[str, Any]
     session: Callable[[Mapping[str, Any]], Session] | None = None

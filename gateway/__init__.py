@@ -4,6 +4,6 @@ import os
 
 __version__ = "0.1.0"
 
-# pydantic would search every installed distribution for plugins of its own: a megabyte of the
-# daemon's memory, and code that nobody asked for.
+# pydantic would search every installed distribution for plugins of its own: time of every command
+# that reads settings, and code that nobody asked for.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -2,7 +2,7 @@
 
 This is the simulator's own code on purpose: it shares nothing with the drivers' value decoding,
 so that an error there shows as a false value. Addresses are read by attribute (formats of the
-driver's address model), values are turned in exact decimal arithmetic.
+driver's address), values are turned in exact decimal arithmetic.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TypeAlias
 
-from pydantic import BaseModel
-
+from drivers.contract import Address
 from gateway.model.reading import Value
 from gateway.settings.site import Point, ValueType
 
@@ -134,13 +133,13 @@ def encoder(point: Point, *, first_address: int = 0) -> Encoder:
     return Encoder(point, place_of(point.address, first_address=first_address))
 
 
-def place_of(address: BaseModel, *, first_address: int = 0) -> Place:
-    """Return where an address model points to.
+def place_of(address: Address, *, first_address: int = 0) -> Place:
+    """Return where an address points to.
 
     Raises:
         ValueError: the address is not one of Modbus.
     """
-    spot = _spot(getattr(address, "written", None), str(getattr(address, "table", "holding")))
+    spot = _spot(getattr(address, "register", None), str(getattr(address, "table", "holding")))
     kind = str(getattr(address, "type", None) or "u16")
     length = getattr(address, "length", None)
     is_bit = spot.table in BIT_TABLES
@@ -197,7 +196,7 @@ def _full_order(order: str) -> str:
     return {"AB": "ABCD", "BA": "BADC"}.get(order, order)
 
 
-def _mask_of(address: BaseModel, kind: str) -> int | None:
+def _mask_of(address: Address, kind: str) -> int | None:
     if kind in MASK_OF_TYPE:
         return MASK_OF_TYPE[kind]
     bit, bits, mask = (getattr(address, name, None) for name in ("bit", "bits", "mask"))

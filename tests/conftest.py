@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 THREAD_END_S = 2.0
+ENDING_ROUNDS = 10
+"""Rounds of the loop that a task may take to notice that its peer hung up."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,6 +32,8 @@ def _watched(
     async def run(*args: Any, **kwargs: Any) -> None:
         before = asyncio.all_tasks()
         await test(*args, **kwargs)
+        for _ in range(ENDING_ROUNDS):
+            await asyncio.sleep(0)
         left = asyncio.all_tasks() - before
         names = sorted(task.get_name() for task in left if not task.done())
         assert not names, f"tasks left behind: {names}"

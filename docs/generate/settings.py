@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from docs.generate.markdown import code, link, page, table
 from drivers import registry
+from gateway.settings.driver_keys import address_model, quirks_model
 from gateway.settings.schema import MODELS
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -73,8 +74,8 @@ def _references(part: object) -> Iterator[str]:
 def _driver_sections(name: str) -> Iterator[str]:
     spec = registry.load(name)
     own: tuple[tuple[str, type[BaseModel]], ...] = (
-        (f"Point address of the driver {name}", spec.address_model),
-        (f"Quirks of the driver {name}", spec.quirks_model),
+        (f"Point address of the driver {name}", address_model(spec)),
+        (f"Quirks of the driver {name}", quirks_model(spec)),
     )
     for title, model in own:
         schema = model.model_json_schema(by_alias=True)

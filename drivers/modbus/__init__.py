@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.contract import DriverSpec
-from drivers.modbus.address import ModbusAddress, ModbusQuirks
+from drivers.modbus.address import ModbusAddress, ModbusQuirks, complete_address
 from drivers.modbus.ascii import AsciiFraming
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.rtu import RtuFraming
@@ -15,8 +15,9 @@ DRIVER = DriverSpec(
         framing.name: ModbusDriver(framing)
         for framing in (RtuFraming(), AsciiFraming(), TcpFraming())
     },
-    address_model=ModbusAddress,
-    quirks_model=ModbusQuirks,
+    address_type=ModbusAddress,
+    quirks_type=ModbusQuirks,
+    complete_address=complete_address,
     serial_protocol=RtuFraming.name,
     tcp_protocol=TcpFraming.name,
 )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing import Any, Literal
 
 from drivers.modbus.pdu import MAX_ADDRESS, MAX_READ_BITS, MAX_READ_REGISTERS
 
@@ -87,6 +85,7 @@ _WIDTHS = {
 _MASKABLE = {Datatype.U16: 1, Datatype.U32: 2, Datatype.U64: 4}
 _HAVE_LENGTH = {Datatype.STR, Datatype.M10K}
 _MAX_M10K = 4
+_SHORT_ORDERS = {"AB": Order.ABCD, "BA": Order.BADC}
 _TABLES = {"0": Table.COIL, "1": Table.DISCRETE, "3": Table.INPUT, "4": Table.HOLDING}
 _TRADITIONAL = re.compile(r"(?:([134])x0*([0-9]+)|([0134])([0-9]{4,5}))", re.IGNORECASE)
 _NUMBERED = re.compile(r"reg(?:ister|\.)?\s*0*([0-9]+)", re.IGNORECASE)
@@ -135,63 +134,67 @@ def _parse_text(text: str) -> Place:
         ) from None
 
 
-class ModbusAddress(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ModbusAddress:
     """Address keys of a point in a Modbus profile."""
 
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+    register: int | str = field(
+        metadata={
+            "description": "PDU address from 0 (0x0048), or a notation that counts from 1: "
+            "4x0001, 40001, reg 1"
+        }
+    )
+    table: Table = field(
+        default=Table.HOLDING, metadata={"description": "Table that it is read from"}
+    )
+    type: Datatype = field(
+        default=Datatype.U16,
+        metadata={"description": "Datatype; bool for coils and discrete inputs"},
+    )
+    order: Order = field(
+        default=Order.ABCD, metadata={"description": "Order of bytes on the wire, A highest"}
+    )
+    bit: int | None = field(
+        default=None,
+        metadata={
+            "description": "One bit of the register as a boolean, 0 the lowest",
+            "ge": 0,
+            "lt": REGISTER_BITS,
+        },
+    )
+    bits: str | None = field(
+        default=None,
+        metadata={"description": "Some bits of the value as an integer, first:count"},
+    )
+    mask: int | None = field(
+        default=None,
+        metadata={
+            "description": "Bits kept of the value, moved down to the lowest of them",
+            "gt": 0,
+        },
+    )
+    length: int | None = field(
+        default=None,
+        metadata={
+            "description": "Registers of a str (required) or of m10k (default 2)",
+            "ge": 1,
+            "le": MAX_READ_REGISTERS,
+        },
+    )
+    write_function: Literal[5, 6, 15, 16, 22] | None = field(
+        default=None,
+        metadata={"description": "Function code to write with, where the usual one is refused"},
+    )
 
-    written: int | str = Field(
-        alias="register",
-        description="PDU address from 0 (0x0048), or a notation that counts from 1: "
-        "4x0001, 40001, reg 1",
-    )
-    table: Table = Field(default=Table.HOLDING, description="Table that it is read from")
-    type: Datatype = Field(
-        default=Datatype.U16, description="Datatype; bool for coils and discrete inputs"
-    )
-    order: Order = Field(default=Order.ABCD, description="Order of bytes on the wire, A highest")
-    bit: Annotated[int, Field(ge=0, lt=REGISTER_BITS)] | None = Field(
-        default=None, description="One bit of the register as a boolean, 0 the lowest"
-    )
-    bits: str | None = Field(
-        default=None, description="Some bits of the value as an integer, first:count"
-    )
-    mask: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="Bits kept of the value, moved down to the lowest of them"
-    )
-    length: Annotated[int, Field(ge=1, le=MAX_READ_REGISTERS)] | None = Field(
-        default=None, description="Registers of a str (required) or of m10k (default 2)"
-    )
-    write_function: Literal[5, 6, 15, 16, 22] | None = Field(
-        default=None, description="Function code to write with, where the usual one is refused"
-    )
+    def __post_init__(self) -> None:
+        """Check that the keys fit together.
 
-    @field_validator("order", mode="before")
-    @classmethod
-    def _short_order(cls, order: object) -> object:
-        if order == "AB":
-            return Order.ABCD
-        return Order.BADC if order == "BA" else order
-
-    @model_validator(mode="before")
-    @classmethod
-    def _table_of_notation(cls, keys: Any) -> Any:  # noqa: ANN401 - what YAML gave, unchecked
-        if not isinstance(keys, Mapping):
-            return keys
-        filled: dict[Any, Any] = dict(keys)  # type: ignore[reportUnknownArgumentType]
-        register = filled.get("register")
-        if isinstance(register, str):
-            place = parse_register(register)
-            if place.table and filled.get("table", place.table) != place.table:
-                raise ValueError(f"register {register!r} is {place.table}, table says otherwise")
-            if place.table:
-                filled["table"] = place.table
-        if filled.get("table") in {Table.COIL, Table.DISCRETE}:
-            filled.setdefault("type", Datatype.BOOL)
-        return filled
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+        Raises:
+            ValueError: they do not; limits of single keys are checked by who parses them.
+        """
+        place = parse_register(self.register)
+        if place.table not in {None, self.table}:
+            raise ValueError(f"register {self.register!r} is {place.table}, table says otherwise")
         given = [name for name in ("bit", "bits", "mask") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other")
@@ -199,15 +202,17 @@ class ModbusAddress(BaseModel):
             raise ValueError(f"table {self.table} has single bits: type bool, no bit fields")
         if given:
             self._check_bit_field()
+        self._check_length()
+        if place.offset + self.width > MAX_ADDRESS + 1:
+            raise ValueError(f"register {self.register} with {self.width} registers passes 65535")
+
+    def _check_length(self) -> None:
         if self.type is Datatype.STR and self.length is None:
             raise ValueError("type str needs length: its number of registers")
         if self.length is not None and self.type not in _HAVE_LENGTH:
             raise ValueError(f"length is for str and m10k, {self.type} has its own")
         if self.type is Datatype.M10K and (self.length or 1) > _MAX_M10K:
             raise ValueError(f"m10k has at most {_MAX_M10K} registers")
-        if parse_register(self.written).offset + self.width > MAX_ADDRESS + 1:
-            raise ValueError(f"register {self.register} with {self.width} registers passes 65535")
-        return self
 
     def _check_bit_field(self) -> None:
         if self.type not in _MASKABLE and not (self.type is Datatype.BOOL and self.bit is not None):
@@ -221,11 +226,6 @@ class ModbusAddress(BaseModel):
             match = _BIT_RANGE.fullmatch(self.bits)
             if not match or not int(match[2]) or int(match[1]) + int(match[2]) > size:
                 raise ValueError(f"bits {self.bits!r} is not first:count within {size} bits")
-
-    @property
-    def register(self) -> int | str:
-        """The register as written; pydantic reserves the name for itself among fields."""
-        return self.written
 
     @property
     def width(self) -> int:
@@ -252,7 +252,7 @@ class ModbusAddress(BaseModel):
         Raises:
             ValueError: the device counts from 1, and the profile says register 0.
         """
-        place = parse_register(self.written)
+        place = parse_register(self.register)
         if place.is_absolute:
             return place.offset
         if place.offset < quirks.first_address:
@@ -260,37 +260,76 @@ class ModbusAddress(BaseModel):
         return place.offset - quirks.first_address
 
 
-class ModbusQuirks(BaseModel):
+def complete_address(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a point with what follows from others: table and type, long order names.
+
+    Raises:
+        ValueError: the register is none.
+    """
+    filled = dict(keys)
+    register, order = filled.get("register"), filled.get("order")
+    if isinstance(register, str) and (table := parse_register(register).table):
+        filled.setdefault("table", table)
+    if filled.get("table") in [Table.COIL, Table.DISCRETE]:  # a list: what YAML gave may be one
+        filled.setdefault("type", Datatype.BOOL)
+    if isinstance(order, str):
+        filled["order"] = _SHORT_ORDERS.get(order, order)
+    return filled
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusQuirks:
     """What a Modbus device cannot do as others can."""
 
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
-
-    max_registers: Annotated[int, Field(ge=1, le=MAX_READ_REGISTERS)] = Field(
-        default=MAX_READ_REGISTERS, description="Registers that one read may ask for"
+    max_registers: int = field(
+        default=MAX_READ_REGISTERS,
+        metadata={
+            "description": "Registers that one read may ask for",
+            "ge": 1,
+            "le": MAX_READ_REGISTERS,
+        },
     )
-    max_bits: Annotated[int, Field(ge=1, le=MAX_READ_BITS)] = Field(
-        default=MAX_READ_BITS, description="Coils or discrete inputs that one read may ask for"
+    max_bits: int = field(
+        default=MAX_READ_BITS,
+        metadata={
+            "description": "Coils or discrete inputs that one read may ask for",
+            "ge": 1,
+            "le": MAX_READ_BITS,
+        },
     )
-    max_gap: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="Unwanted registers or bits read over; without it, cost decides"
-    )
-    write_function: Literal[6, 16] | None = Field(
+    max_gap: int | None = field(
         default=None,
-        description="Function code for writing registers; without it, 6 for one and 16 for more",
+        metadata={
+            "description": "Unwanted registers or bits read over; without it, cost decides",
+            "ge": 0,
+        },
     )
-    first_address: Literal[0, 1] = Field(
-        default=0, description="1 where the profile's plain register numbers count from 1"
+    write_function: Literal[6, 16] | None = field(
+        default=None,
+        metadata={
+            "description": "Function code for writing registers; without it, 6 for one and 16 "
+            "for more"
+        },
     )
-    forbidden: tuple[str, ...] = Field(
-        default=(), description="Registers never read over, such as 100-110; points stay readable"
+    first_address: Literal[0, 1] = field(
+        default=0,
+        metadata={"description": "1 where the profile's plain register numbers count from 1"},
+    )
+    forbidden: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "description": "Registers never read over, such as 100-110; points stay readable"
+        },
     )
 
-    @field_validator("forbidden")
-    @classmethod
-    def _are_ranges(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
-        for text in ranges:
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ValueError: one of them is no range.
+        """
+        for text in self.forbidden:
             parse_range(text)
-        return ranges
 
     def forbidden_ranges(self) -> tuple[range, ...]:
         """Return the forbidden PDU addresses."""

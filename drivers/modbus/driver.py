@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
-from drivers.contract import Decoded, Job, LineCost, Raw, Wanted, Window, WireSettings
+from drivers.contract import (
+    Address,
+    Decoded,
+    Job,
+    LineCost,
+    Quirks,
+    Raw,
+    Wanted,
+    Window,
+    WireSettings,
+)
 from drivers.modbus.address import ModbusQuirks
 from drivers.modbus.custom import custom_job, vendor_job
 from drivers.modbus.decode import decode
@@ -48,7 +56,7 @@ class ModbusDriver:
         return unit
 
     def plan(
-        self, unit: Hashable, wanted: Sequence[Wanted], quirks: BaseModel, cost: LineCost
+        self, unit: Hashable, wanted: Sequence[Wanted], quirks: Quirks, cost: LineCost
     ) -> tuple[Job, ...]:
         """Return the reads that get all wanted points in the least line time.
 
@@ -63,7 +71,7 @@ class ModbusDriver:
             jobs.extend(ReadBlock(self.framing, _unit(unit), block) for block in blocks)
         return tuple(jobs)
 
-    def plan_write(self, unit: Hashable, address: BaseModel, raw: Raw, quirks: BaseModel) -> Job:
+    def plan_write(self, unit: Hashable, address: Address, raw: Raw, quirks: Quirks) -> Job:
         """Return the job that writes one raw value.
 
         Raises:
@@ -73,7 +81,7 @@ class ModbusDriver:
         return Writer(self.framing, _unit(unit), target, _quirks(quirks)).write(raw)
 
     def plan_write_and_read(
-        self, unit: Hashable, address: BaseModel, raw: Raw, quirks: BaseModel
+        self, unit: Hashable, address: Address, raw: Raw, quirks: Quirks
     ) -> Job:
         """Return the job of function 23: writes a value, key 0 of its result is what came of it.
 
@@ -131,7 +139,7 @@ def _unit(unit: Hashable) -> int:
     return unit
 
 
-def _quirks(quirks: BaseModel) -> ModbusQuirks:
+def _quirks(quirks: Quirks) -> ModbusQuirks:
     if not isinstance(quirks, ModbusQuirks):
         raise TypeError(f"{type(quirks).__name__} is not the quirks of Modbus")
     return quirks

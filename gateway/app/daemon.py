@@ -84,38 +84,39 @@ class Daemon:
         async with outbox, ListenerHub() as listeners:
             await self._run_rooms(outbox, listeners)
 
-    async def _run_rooms(self, outbox: Outbox, listeners: ListenerHub) -> None:
-        clock = self._machine.clock
-        saved = outbox.states(ALARMS_ROOM)
-        alarms = Alarms(self._site.devices, saved, lambda: new_eid(clock))
-        pipeline = Pipeline(self._site, outbox, clock, alarms)
+    def _build(self, outbox: Outbox, listeners: ListenerHub) -> tuple[House, Commander]:
+        """Make all rooms and hand them to each other."""
+        clock, site = self._machine.clock, self._site
+        alarms = Alarms(site.devices, outbox.states(ALARMS_ROOM), lambda: new_eid(clock))
+        pipeline = Pipeline(site, outbox, clock, alarms)
         lines = FieldLines(pipeline, listeners, clock)
         memory = Memory(outbox.states(COMMANDS_ROOM))
-        commander = Commander(self._site, lines, pipeline, clock=clock, memory=memory)
+        commander = Commander(site, lines, pipeline, clock=clock, memory=memory)
         around = Around(pipeline.inbox, commander.put, clock, pipeline.commit)
         platforms = Platforms(outbox, around)
-        house = House(self._site, lines, pipeline, platforms, outbox, clock, self._refused)
-        drained, done = asyncio.Event(), asyncio.Event()
+        house = House(site, lines, pipeline, platforms, outbox, clock, self._refused)
+        return house, commander
+
+    async def _run_rooms(self, outbox: Outbox, listeners: ListenerHub) -> None:
+        house, commander = self._build(outbox, listeners)
+        drained = asyncio.Event()
         async with asyncio.TaskGroup() as sinks:
-            platforms.start(self._site, sinks)
+            house.platforms.start(self._site, sinks)
             async with asyncio.TaskGroup() as middle:
-                middle.create_task(pipeline.run(drained), name="pipeline")
+                middle.create_task(house.pipeline.run(drained), name="pipeline")
                 async with asyncio.TaskGroup() as field:
-                    lines.start(self._site, field)
-                    rooms = _Rooms(house, commander, field, sinks)
+                    house.lines.start(self._site, field)
                     async with asyncio.TaskGroup() as ops:
-                        control = self._start_ops(rooms, ops)
-                        await control.listening.wait()
+                        self._start_ops(_Rooms(house, commander, field, sinks), ops)
                         self._say_ready()
                         await self._stop.wait()
                         self._machine.manager.stopping()
                         self._hung_up.set()
                         _log.info("stopping")
-                    lines.stop()
+                    house.lines.stop()
                 drained.set()
-                pipeline.inbox.wake()
-            platforms.stop()
-        done.set()
+                house.pipeline.inbox.wake()
+            house.platforms.stop()
 
     def _start_ops(self, rooms: _Rooms, ops: asyncio.TaskGroup) -> ControlServer:
         machine, house = self._machine, rooms.house

@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pydantic import BaseModel
-
+from drivers.contract import Address
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.sample import Raw, Samples
 
@@ -26,7 +25,7 @@ class WriteNow:
     """Write one raw value to a point of a device."""
 
     device: DeviceId
-    address: BaseModel
+    address: Address
     raw: Raw
     within_s: float = 10.0
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
-
-from drivers.contract import Job, JobDriver, LineCost, Wanted
+from drivers.contract import Job, JobDriver, LineCost, Quirks, Wanted
 from gateway.model.ids import DeviceId, PointId
 from gateway.settings.site import Device, Point, PollRule, Priority
 
@@ -67,7 +65,7 @@ class _Group:
     unit: Hashable
     rule: PollRule
     priority: Priority
-    quirks: BaseModel
+    quirks: Quirks
     wanted: list[Wanted] = field(default_factory=list[Wanted])
     owners: dict[int, Owner] = field(default_factory=dict[int, Owner])
 

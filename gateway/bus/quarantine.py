@@ -5,7 +5,7 @@ may still come, and it would pass every check as the reply of another request of
 the same unit. So that shape belongs to the timed-out request alone until its reply has been seen,
 or until no device would still send it. Repeating it is allowed: whatever comes then is a value of
 the right registers. It may have been sampled for the first try, therefore such a reading counts
-as begun when the oldest open try was sent.
+as begun when the first try was sent, for as long as any is open.
 
 The order of replies is not relied upon: an answer to a repetition leaves the first try open, and
 a gateway that reorders cannot fool us. Every open try waits for one frame; each late frame that is
@@ -48,6 +48,8 @@ class _Try:
 class _Held:
     request: bytes
     tries: list[_Try]
+    since: float
+    """When the first try was sent: a gateway that reorders may answer it last of all."""
     until: float
 
 
@@ -80,7 +82,7 @@ class Quarantine:
     def begun_at(self, exchange: Exchange, sent_at: float) -> float:
         """Return since when the value may have been sampled, for a reply that came just now."""
         held = self._find(exchange, sent_at)
-        return sent_at if held is None else min(held.tries[0].sent_at, sent_at)
+        return sent_at if held is None else min(held.since, sent_at)
 
     def gave_up(self, exchange: Exchange, sent_at: float, now: float) -> None:
         """Hold the shape of a request whose reply did not come in time."""
@@ -90,7 +92,7 @@ class Quarantine:
         key = (exchange.unit, exchange.shape)
         held = self._held.get(key)
         if held is None:
-            self._held[key] = _Held(exchange.request, [_Try(exchange, sent_at)], until)
+            self._held[key] = _Held(exchange.request, [_Try(exchange, sent_at)], sent_at, until)
         else:
             held.tries.append(_Try(exchange, sent_at))
             held.until = until

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,7 +35,7 @@ class ControlServer:
         self._path = path
         self._asks = asks
         self._watches = watches
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.Task[None]] = set()
         self.listening = asyncio.Event()
         """Set once clients can come."""
 
@@ -42,25 +43,34 @@ class ControlServer:
         """Serve until `stop`; the socket file is removed at the end."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_REQUEST)
-        self._path.chmod(SOCKET_MODE)
-        self.listening.set()
-        try:
-            async with server:
-                await stop.wait()
-                for client in self._clients:
-                    client.close()
-        finally:
-            self._path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
+            listener.bind(str(self._path))
+            self._path.chmod(SOCKET_MODE)
+            listener.listen()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    accepting = tasks.create_task(self._accept(listener, tasks), name="control:in")
+                    await stop.wait()
+                    accepting.cancel()
+                    for client in self._clients:
+                        client.cancel()  # one that watches would wait for its next reading
+            finally:
+                self._path.unlink(missing_ok=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
+    async def _accept(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            client = tasks.create_task(self._serve(connection), name="control:client")
+            self._clients.add(client)
+            client.add_done_callback(self._clients.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_REQUEST)
         try:
             await self._converse(reader, writer)
         except (ConnectionError, ValueError):
             pass  # hung up, or a line longer than MAX_REQUEST
         finally:
-            self._clients.discard(writer)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()

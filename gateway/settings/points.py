@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
-from pydantic import BaseModel
-
+from drivers.contract import Address
 from gateway.model.ids import PointId
 from gateway.settings.catalogue import Profile
 from gateway.settings.checking import Spot, add_bad_value
@@ -54,7 +53,7 @@ class PointMaker:
         self._kind: KindPointEntry | None = profile.kind.points.get(name)
         self._problems = problems
 
-    def point(self, address: BaseModel, scope: Mapping[str, int]) -> Point:
+    def point(self, address: Address, scope: Mapping[str, int]) -> Point:
         """Return the point."""
         site, entry, kind = self._site, self._entry, self._kind
         value_type = self._type()

@@ -11,8 +11,10 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from drivers.contract import Address
 from gateway.settings.catalogue import Profile, check_point_id, key_spot
 from gateway.settings.checking import Spot, add_bad_value, field_names, report_one
+from gateway.settings.driver_keys import address_model, quirks_model
 from gateway.settings.models_common import ALL_GROUPS
 from gateway.settings.models_profile import PointEntry, QuirksEntry
 from gateway.settings.points import PointMaker
@@ -30,7 +32,7 @@ class Resolver:
         self._pieces: dict[str | None, tuple[Piece, ...]] = {}
         self._tuples: dict[object, tuple[Point, ...]] = {}
         self._points: dict[object, Point | None] = {}
-        self._addresses: dict[str, BaseModel] = {}
+        self._addresses: dict[str, Address] = {}
         self._quirks: dict[str, DeviceQuirks] = {}
 
     def points(self, wish: Wish, problems: Problems) -> tuple[Point, ...]:
@@ -106,7 +108,7 @@ class Resolver:
 
     def _address(
         self, piece: Piece, scope: Mapping[str, int], problems: Problems
-    ) -> BaseModel | None:
+    ) -> Address | None:
         filled: dict[str, Any] = {}
         for key, value in piece.address.items():
             try:
@@ -116,9 +118,9 @@ class Resolver:
                 return None
         text = repr(filled)
         if text not in self._addresses:
-            model = self.profile.driver.address_model
+            model = address_model(self.profile.driver)
             try:
-                self._addresses[text] = model.model_validate(filled)
+                self._addresses[text] = model.model_validate(filled).plain
             except ValidationError as exc:
                 _report_address(exc, model, piece, problems)
                 return None
@@ -241,9 +243,9 @@ def _quirks(
             fields = QuirksEntry.model_fields.keys() & layer.model_fields_set
             common |= {key: getattr(layer, key) for key in fields}
             special |= layer.model_extra or {}
-    model = profile.driver.quirks_model
+    model = quirks_model(profile.driver)
     try:
-        driver = model.model_validate(special)
+        driver = model.model_validate(special).plain
     except ValidationError as exc:
         for error in exc.errors(include_url=False):
             key = str(error["loc"][0]) if error["loc"] else ""

@@ -1,7 +1,7 @@
 """A loaded site: everything resolved, nothing left to look up. Frozen, so that a reload is a diff.
 
 `gateway.settings.load` makes it from YAML; every other room reads it. Times are seconds unless
-the name says ms; registers and frames are the driver's business (`address` is its own model).
+the name says ms; registers and frames are the driver's business (`address` is of its own type).
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel
-
+from drivers.contract import Address, Quirks
 from gateway.model.ids import DeviceId, GatewayId, LineName, PointId, SinkName, SiteId
 from gateway.model.link import MemoryPort, SerialPort, TcpClient, TcpListener, UdpPeer
 from gateway.model.reading import Value
@@ -168,8 +167,8 @@ class Point:
     """One point of one device, with everything from register to topic."""
 
     id: PointId
-    address: BaseModel
-    """The driver's address model, templates filled in."""
+    address: Address
+    """The driver's own address, templates filled in."""
     type: ValueType
     unit: str | None
     """UCUM code; None for booleans, enumerations and texts."""
@@ -214,7 +213,7 @@ class Location:
 class DeviceQuirks:
     """What the bus must respect for this device; the driver's own quirks are `driver`."""
 
-    driver: BaseModel
+    driver: Quirks
     pause_s: float = 0.0
     """Silence after its reply before it is asked again."""
     timeout_s: float | None = None

@@ -131,7 +131,13 @@ class Session:
             options = [
                 (
                     f.topic,
-                    SubscribeOptions(qos=f.qos, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND),
+                    # Without retain-as-published a retained message that is sent while we listen
+                    # would look like any other, and a retained command must be known as one.
+                    SubscribeOptions(
+                        qos=f.qos,
+                        retainAsPublished=True,
+                        retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND,
+                    ),
                 )
                 for f in filters
             ]

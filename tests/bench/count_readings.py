@@ -1,4 +1,7 @@
-"""Count readings at the broker, `python -m tests.bench.count_readings PORT`: line in, count out."""
+"""Count good readings at the broker, `python -m tests.bench.count_readings PORT`.
+
+For every line on its input it prints the count so far.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ def main(port: int) -> None:
 
     def received(_: mqtt.Client, __: Any, message: mqtt.MQTTMessage) -> None:
         nonlocal count
-        count += message.payload.count(b'"p":')
+        payload = message.payload
+        count += payload.count(b'"p":') - payload.count(b'"q":')  # only bad values carry a `q`
 
     def connected(client: mqtt.Client, *_: Any) -> None:
         client.subscribe([("fc/1/+/+/up/prop/+", 0), ("fc/1/+/+/up/hist/+", 0)])

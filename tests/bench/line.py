@@ -206,9 +206,7 @@ class _Line:
 
 
 @contextmanager
-def _line(
-    path: Path, units: int, dead: Iterable[int], turnaround_s: float
-) -> Generator[_Line]:
+def _line(path: Path, units: int, dead: Iterable[int], turnaround_s: float) -> Generator[_Line]:
     dead_text = ",".join(map(str, dead)) or "-"
     line = _Line()
     with child("rtu_slave", path, units, dead_text, turnaround_s * 1000) as process:

@@ -1,36 +1,21 @@
-"""CPU per reading over TCP, beside the loops of reference in the same run."""
+"""CPU per reading over TCP, and the loops of reference beside it."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.gateway_process import GatewayProcess, running_gateway
-from tests.support.mosquitto import Mosquitto, free_port, mosquitto
+from tests.bench.parts import compiled_c, counter, resident_mb, slave, spent, write_profile
+from tests.support.gateway_process import running_gateway
+from tests.support.mosquitto import Mosquitto, mosquitto
 
 UNITS = 32
 VALUES = 20
-PROFILE = """\
-version: 1
-profile: bench/block20
-vendor: bench
-model: block20
-title: {en: Bench block, zh: 测试块}
-kind: meter.electricity
-driver: modbus
-verified: true
-sources: [made for the bench]
-groups: {power: PERIOD}
-defaults: {table: holding, type: f32, group: power, unit: V, pii: P0, level: L1, value: float}
-points:
-"""
+WARM_UP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +25,23 @@ class Cost:
     readings: int
     cpu_s: float
     seconds: float
-    resident_mb: float = 0.0
+    resident_mb: float | None = None
+    peak_mb: float | None = None
 
     @property
     def ms_per_1000(self) -> float:
         """CPU milliseconds for a thousand readings."""
-        return self.cpu_s * 1e6 / self.readings
+        return self.cpu_s * 1e6 / max(self.readings, 1)
 
     @property
     def per_cpu_second(self) -> float:
         """Readings for each second of CPU."""
-        return self.readings / self.cpu_s
+        return self.readings / max(self.cpu_s, 1e-9)
+
+    @property
+    def per_second(self) -> float:
+        """Readings for each second that passed."""
+        return self.readings / self.seconds
 
 
 def run_ours(folder: Path, period: str, seconds: float, in_flight: int) -> Cost:
@@ -59,12 +50,16 @@ def run_ours(folder: Path, period: str, seconds: float, in_flight: int) -> Cost:
     with mosquitto(folder) as broker, slave() as port:
         site = _site(folder, port, broker, (period, in_flight))
         with counter(broker) as count, running_gateway(site, folder) as gateway:
-            time.sleep(5.0)
-            first, cpu, begun = count(), cpu_of(gateway), time.monotonic()
+            time.sleep(WARM_UP_S)
+            first, before = count(), spent(gateway)
             time.sleep(seconds)
-            readings = count() - first
+            readings, after = count() - first, spent(gateway)
             return Cost(
-                readings, cpu_of(gateway) - cpu, time.monotonic() - begun, resident_mb(gateway)
+                readings,
+                after.cpu_s - before.cpu_s,
+                after.at_s - before.at_s,
+                resident_mb(gateway),
+                resident_mb(gateway, "VmHWM"),
             )
 
 
@@ -72,101 +67,32 @@ def run_pymodbus(folder: Path, period_s: float, seconds: float) -> Cost:
     """Run the bare loop of pymodbus and paho."""
     folder.mkdir(parents=True, exist_ok=True)
     with mosquitto(folder) as broker, slave() as port:
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "tests.bench.ref_pymodbus",
-                *map(str, (port, broker.port, UNITS, period_s, seconds)),
-            ],
-            capture_output=True,
-            check=True,
-        )
-    result = json.loads(done.stdout)
-    return Cost(result["blocks"] * VALUES, result["cpu_s"], result["seconds"])
+        module = [sys.executable, "-m", "tests.bench.ref_pymodbus"]
+        arguments = (port, broker.port, UNITS, period_s, seconds)
+        done = subprocess.run([*module, *map(str, arguments)], capture_output=True, check=True)
+    return _cost(done.stdout)
 
 
-def run_c(folder: Path, period_s: float, seconds: float) -> Cost:
-    """Run the loop of libmodbus and libmosquitto."""
+def run_c(folder: Path, period_s: float, seconds: float) -> Cost | None:
+    """Run the loop of libmodbus and libmosquitto; None where it cannot be compiled."""
+    program = compiled_c()
+    if program is None:
+        return None
     folder.mkdir(parents=True, exist_ok=True)
-    program = compile_c(folder)
     with mosquitto(folder) as broker, slave() as port:
         arguments = ("tcp", "127.0.0.1", port, UNITS, 40, period_s * 1000, seconds, broker.port)
         done = subprocess.run([program, *map(str, arguments)], capture_output=True, check=True)
-    result = json.loads(done.stdout)
+    return _cost(done.stdout)
+
+
+def _cost(printed: bytes) -> Cost:
+    result = json.loads(printed)
     return Cost(result["blocks"] * VALUES, result["cpu_s"], result["seconds"])
-
-
-def compile_c(folder: Path) -> Path:
-    """Compile the loop in C and return the program."""
-    program, source = folder / "cloop", Path(__file__).with_name("cloop.c")
-    subprocess.run(["gcc", "-O2", "-o", program, source, "-lmodbus", "-lmosquitto"], check=True)
-    return program
-
-
-@contextmanager
-def slave() -> Generator[int]:
-    """Run the lean Modbus server; yields its port."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.bench.modbus_server", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield port
-        finally:
-            process.terminate()
-
-
-class _Count:
-    """Readings that a subscriber of its own process has received so far."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def __call__(self) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("?\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@contextmanager
-def counter(broker: Mosquitto) -> Generator[_Count]:
-    """Subscribe to everything that goes up."""
-    command = [sys.executable, "-m", "tests.bench.count_readings", str(broker.port)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield _Count(process)
-        finally:
-            process.terminate()
-
-
-def cpu_of(gateway: GatewayProcess) -> float:
-    """Return the CPU seconds that the gateway has used, all threads."""
-    fields = Path(f"/proc/{gateway.process.pid}/stat").read_text(encoding="ascii")
-    user, system = fields.rsplit(")", 1)[1].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mb(gateway: GatewayProcess) -> float:
-    """Return the resident megabytes of the gateway, and its peak is not far above."""
-    status = Path(f"/proc/{gateway.process.pid}/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 def _site(folder: Path, port: int, broker: Mosquitto, rest: tuple[str, int]) -> Path:
     period, in_flight = rest
-    profile = folder / "etc" / "profiles" / "bench" / "block20.yaml"
-    profile.parent.mkdir(parents=True, exist_ok=True)
-    points = "".join(f"  v{place:02}: {{register: {2 * place}}}\n" for place in range(VALUES))
-    profile.write_text(PROFILE.replace("PERIOD", period) + points, encoding="utf-8")
+    write_profile(folder, period, [2 * place for place in range(VALUES)])
     site = folder / "site.yaml"
     site.write_text(
         f"""\

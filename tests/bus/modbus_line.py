@@ -11,11 +11,13 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from drivers import registry
+from drivers.contract import Address
 from drivers.modbus.crc import with_crc
 from gateway.bus.around import Around
 from gateway.bus.line import BusLine
 from gateway.model.ids import DeviceId, LineName, PointId
 from gateway.model.sample import DeviceState, LineState, Samples
+from gateway.settings.driver_keys import address_model
 from gateway.settings.site import (
     Device,
     DeviceQuirks,
@@ -39,6 +41,11 @@ SERIAL_9600_8E1 = SerialPort("/dev/none", 9600, parity="E")
 SPEC = registry.load("modbus")
 
 
+def modbus_address(**keys: object) -> Address:
+    """Return the address of these keys, as settings make it."""
+    return address_model(SPEC).model_validate(keys).plain
+
+
 def point(
     register: int,
     rule: PollRule | None = None,
@@ -48,7 +55,7 @@ def point(
     """Return a point of one u16 register."""
     return Point(
         id=PointId(f"r{register}"),
-        address=SPEC.address_model.model_validate({"register": register, **address}),
+        address=modbus_address(register=register, **address),
         type=ValueType.INT,
         unit=None,
         poll=rule or Every(1.0),
@@ -70,7 +77,7 @@ def device(unit: int, points: Iterable[Point], **changes: object) -> Device:
         "unit": unit,
         "address_text": str(unit),
         "points": tuple(points),
-        "quirks": DeviceQuirks(SPEC.quirks_model()),
+        "quirks": DeviceQuirks(SPEC.quirks_type()),
         "where": HERE,
     }
     settings.update(changes)

@@ -24,6 +24,7 @@ from tests.bus.modbus_line import (
     Bench,
     Meter,
     device,
+    modbus_address,
     network_line,
     point,
     serial_line,
@@ -160,7 +161,7 @@ async def test_local_echo_is_found_by_itself() -> None:
     answers: list[object] = []
 
     async def write(bus: BusLine) -> None:
-        address = SPEC.address_model.model_validate({"register": 7})
+        address = modbus_address(register=7)
         answers.append(await bus.submit(WriteNow(EM1, address, 42)))
         meters[0].is_alive = False
         answers.append(await bus.submit(WriteNow(EM1, address, 43)))
@@ -247,7 +248,7 @@ async def test_reads_and_writes_go_before_what_is_due() -> None:
         await asyncio.sleep(5.0)
         loop = asyncio.get_running_loop()
         before = loop.time()
-        address = SPEC.address_model.model_validate({"register": 7})
+        address = modbus_address(register=7)
         written = await bus.submit(WriteNow(EM1, address, 42))
         assert written.fault is None
         samples.extend(await bus.submit(ReadNow(EM1, (PointId("r3"), PointId("r101")))))
@@ -342,7 +343,7 @@ async def test_wall_clock_marks_are_met_on_the_quarter() -> None:
 
 @in_virtual_time
 async def test_pauses_of_a_device_are_kept() -> None:
-    quirks = DeviceQuirks(SPEC.quirks_model(), pause_s=0.3, connect_delay_s=2.0)
+    quirks = DeviceQuirks(SPEC.quirks_type(), pause_s=0.3, connect_delay_s=2.0)
     slow = device(1, [point(0, Every(0.1)), point(100, Every(0.1))], quirks=quirks)
     bench = Bench(serial_line(), [slow, device(2, [point(0)])], wire(Meter(1), Meter(2)))
     await bench.run(20.0)

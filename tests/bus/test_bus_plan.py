@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from drivers.contract import LineCost
+from drivers.modbus.address import ModbusQuirks
 from gateway.bus.cost import driver_of, line_cost
 from gateway.bus.plan import PlannedRead, plan_reads
 from gateway.bus.report import plan_report
@@ -20,7 +21,7 @@ from gateway.settings.site import (
     ScaleFrom,
     SerialPort,
 )
-from tests.bus.modbus_line import SPEC, device, network_line, point, serial_line
+from tests.bus.modbus_line import device, network_line, point, serial_line
 
 COST = LineCost(11 / 9600, 0.009)
 
@@ -61,7 +62,7 @@ def test_logical_devices_of_a_unit_share_reads_when_their_quirks_allow() -> None
     for part in read.parts:
         assert part.pick is not None
         assert [read.owners[read.job.keys[place]].point for place in part.pick] == [*part.points]
-    quirks = SPEC.quirks_model.model_validate({"max_registers": 1})
+    quirks = ModbusQuirks(max_registers=1)
     picky = replace(other, quirks=DeviceQuirks(quirks))
     assert len(plan(device(1, [point(0), point(2)]), picky)) == 3
 

@@ -10,6 +10,7 @@ from drivers.modbus import DRIVER
 from drivers.modbus.address import ModbusAddress, ModbusQuirks
 from drivers.modbus.crc import lrc, with_crc
 from drivers.modbus.driver import ModbusDriver
+from gateway.settings.driver_keys import address_model
 
 PROTOCOLS = ("modbus-rtu", "modbus-ascii", "modbus-tcp")
 NETWORK = LineCost(char_s=0.0, exchange_s=0.001)
@@ -24,7 +25,14 @@ def driver(protocol: str) -> ModbusDriver:
 
 
 def address(register: int | str = 0, **keys: Any) -> ModbusAddress:
-    return ModbusAddress.model_validate({"register": register, **keys})
+    return parsed_address({"register": register, **keys})
+
+
+def parsed_address(keys: object) -> ModbusAddress:
+    """Return the address of keys as settings make it of a profile."""
+    made = address_model(DRIVER).model_validate(keys).plain
+    assert isinstance(made, ModbusAddress)
+    return made
 
 
 def wanted(*addresses: ModbusAddress) -> list[Wanted]:

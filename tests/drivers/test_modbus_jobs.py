@@ -315,7 +315,7 @@ def test_polling_does_not_need_pymodbus() -> None:
     code = (
         "import sys; from drivers.registry import load; from drivers.contract import *\n"
         "spec = load('modbus'); d = spec.protocols['modbus-rtu']\n"
-        "jobs = d.plan(1, [Wanted(0, spec.address_model(register=1))], spec.quirks_model(),"
+        "jobs = d.plan(1, [Wanted(0, spec.address_type(register=1))], spec.quirks_type(),"
         " LineCost(0, 0))\n"
         "next(jobs[0].steps()).request\n"
         "sys.exit(any(m in sys.modules for m in ('pymodbus', 'asyncio')))"

@@ -20,6 +20,7 @@ from typing import Any
 
 import aiomqtt
 
+from gateway.ops.control import ask
 from gateway.settings.load import load_site
 from gateway.settings.site import Line, Site
 from simulators.community import Community, Options, sim_device, simulated
@@ -61,7 +62,7 @@ points:
   u_a: {register: 0}
   i_a: {register: 2}
   p_tot: {register: 4}
-  ep_imp: {register: 6}
+  ep_imp: {register: 6, group: power, priority: normal}
 """
 """Four floats in one block of eight registers."""
 
@@ -193,16 +194,20 @@ class Stage:
         """Run a command of `linli` against the gateway."""
         return await linli_beside(*words, base=self.folder)
 
-    async def status(self) -> dict[str, Any]:
-        """Return what `linli status --json` says."""
-        found: dict[str, Any] = (await self.linli("status", "--json")).json()
-        return found
+    async def ask(self, op: str, **arguments: Any) -> Any:
+        """Ask the gateway over its control socket, as `linli` does."""
+        async with asyncio.timeout(WAIT_S):
+            async for answer in ask(self.gateway.folders.control_socket, op, **arguments):
+                return answer
+        raise AssertionError(f"no answer to {op}")
 
     async def lines(self) -> dict[str, dict[str, Any]]:
         """Return the statistics of every line with its units, by name."""
-        done = await self.linli("status", "--units", "--json")
-        assert done.status == 0, done.err
-        return {line["line"]: line for line in done.json_lines()[1]}
+        return {line["line"]: line for line in await self.ask("lines")}
+
+    async def units(self, line: str) -> dict[str, dict[str, Any]]:
+        """Return the statistics of every unit of a line, by its number."""
+        return {unit["unit"]: unit for unit in (await self.lines())[line]["units"]}
 
 
 async def until(

@@ -16,6 +16,7 @@ from drivers.modbus.tcp import TcpFraming
 from gateway.links.contract import Link
 from gateway.links.make import make_link
 from gateway.links.tcp_listener import ListenerHub
+from gateway.ops.control import ControlError
 from simulators.community import Options, simulated
 from simulators.faults import Fault, FaultKind, parse_faults
 from simulators.ledger import Ledger
@@ -184,11 +185,11 @@ devices:
   - {id: io-tcp, profile: e2e/functions, bus: tcp, address: 1, poll: 300ms}
 """
 WRITES = (
-    ("coil", "true", True, 5),
-    ("coils", "true", True, 15),
-    ("setpoint", "321", 321, 6),
-    ("wide", "-12.5", -12.5, 16),
-    ("flag", "true", True, 22),
+    ("coil", True, 5),
+    ("coils", True, 15),
+    ("setpoint", 321, 6),
+    ("wide", -12.5, 16),
+    ("flag", True, 22),
 )
 
 
@@ -200,14 +201,14 @@ async def test_part_03_functions_1_to_6_and_15_16_22_reach_the_device(
         device = f"io-{line}"
         for point in ("coil", "contact", "temp", "setpoint", "wide"):
             await on.platform.until_good(device, point)
-        for point, text, value, function in WRITES:
+        for point, value, function in WRITES:
             before = len(on.heard[line].asked)
-            done = await on.linli("write", device, point, text, "--json")
-            assert done.json()["pts"][0]["v"] == value
+            done = await on.ask("write", device=device, point=point, value=value)
+            assert done["pts"][0]["v"] == value
             assert on.community.devices[device].values()[point] == value
             assert function in {one.pdu[0] for one in on.heard[line].asked[before:]}
-        refused = await on.linli("write", device, "setpoint", "501")
-        assert refused.status == 1
+        with pytest.raises(ControlError):
+            await on.ask("write", device=device, point="setpoint", value=501)
         assert {1, 2, 3, 4} <= {one.pdu[0] for one in on.heard[line].asked}
         on.platform.nothing_false()
 

@@ -218,9 +218,7 @@ def test_what_waited_leaves_as_history_with_its_identity_and_events_go_first(
                 delivered(gateway)
             whole(platform)
         old = {(int(r["ep"]), int(r["seq"])): r for r in stored[0]}
-        history = {
-            (r["ep"], r["seq"]): r for r in platform.records() if (r["ep"], r["seq"]) in old
-        }
+        history = {(r["ep"], r["seq"]): r for r in platform.records() if (r["ep"], r["seq"]) in old}
         assert history.keys() == old.keys()
         assert {r["k"] for r in history.values()} == {"hist"}
         for identity, record in history.items():
@@ -362,8 +360,10 @@ def test_births_and_states_are_retained_and_readings_are_not(field: Field) -> No
             delivered(gateway)
         with Platform(broker.port) as late:
             late.wait(
-                lambda: {m.device for m in late.messages if m.kind == "birth"}
-                == {"_", "em-1", "em-2", "em-3"},
+                lambda: (
+                    {m.device for m in late.messages if m.kind == "birth"}
+                    == {"_", "em-1", "em-2", "em-3"}
+                ),
                 "four births",
             )
             late.wait_for("state", lambda s: not s["online"], device="em-3")

@@ -73,5 +73,20 @@ async def test_what_is_no_request_is_answered_with_an_error(server: Path, line: 
     await writer.wait_closed()
 
 
+async def test_a_client_that_watches_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    async def forever(_: Arguments) -> AsyncIterator[Any]:
+        yield 0
+        await asyncio.Event().wait()
+
+    path, stop = tmp_path / "control.sock", asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        control = ControlServer(path, {}, {"forever": forever})
+        tasks.create_task(control.run(stop), name="control")
+        while not path.exists():
+            await asyncio.sleep(0)
+        async for _ in ask(path, "forever"):
+            stop.set()
+
+
 async def test_only_owner_and_group_may_speak(server: Path) -> None:
     assert stat.S_IMODE(server.stat().st_mode) == 0o660

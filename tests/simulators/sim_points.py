@@ -6,9 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from drivers.modbus.address import ModbusAddress
+from drivers.modbus import DRIVER
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import PointId
+from gateway.settings.driver_keys import address_model
 from gateway.settings.site import Every, Point, Priority, ValueType, Where, WriteRule
 from simulators.device import DeviceTraits, SimDevice
 from simulators.faults import Faults
@@ -39,7 +40,7 @@ def point(name: str, address: dict[str, Any], **traits: Any) -> Point:
     """A float point with this address."""
     made = Point(
         id=PointId(name),
-        address=ModbusAddress.model_validate(address),
+        address=address_model(DRIVER).model_validate(address).plain,
         type=ValueType.FLOAT,
         unit=traits.pop("unit", None),
         poll=Every(1.0),

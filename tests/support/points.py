@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from gateway.model.ids import DeviceId, LineName, PointId
 from gateway.settings.site import (
@@ -22,18 +21,16 @@ from gateway.settings.site import (
 NOWHERE = Where("test.yaml", 1, 1)
 
 
-class AnyAddress(BaseModel):
+@dataclass(frozen=True, slots=True)
+class AnyAddress:
     """An address that no driver reads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     place: int = 0
 
 
-class NoQuirks(BaseModel):
+@dataclass(frozen=True, slots=True)
+class NoQuirks:
     """No quirks at all."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def a_point(id_: str, **changes: Any) -> Point:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.bus.cost import driver_of, line_cost
 from gateway.bus.plan import plan_reads
+from gateway.cli.address import address_keys
 from gateway.cli.output import Exit, complain, is_chinese, say, say_json
 from gateway.model.ids import DeviceId, PointId
 from gateway.rules.report import point_of
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _facts(site: Site, device: Device, point: Point) -> Iterator[tuple[str, str]]:
     line = site.lines[device.line]
-    address = point.address.model_dump(exclude_defaults=True, mode="json")
+    address = address_keys(point.address)
     yield "device", f"{device.id} ({device.profile}, {device.kind}) {_at(device.where)}"
     yield "line", f"{line.name}: {line.protocol}, address {device.address_text} {_at(line.where)}"
     yield "point", f"{point.id} {_at(point.where)}"

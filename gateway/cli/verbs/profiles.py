@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from gateway.app.samples import check_samples, sample_points
+from gateway.cli.address import address_keys
 from gateway.cli.output import Exit, complain, is_chinese, say, say_json, say_table
 from gateway.settings.problems import Problem
 from gateway.settings.profiles import load_profile, profile_catalogue
@@ -125,7 +126,7 @@ def _poll(point: Point) -> str:
 
 
 def _point_row(point: Point) -> tuple[Any, ...]:
-    address = point.address.model_dump(exclude_defaults=True, mode="json")
+    address = address_keys(point.address)
     text = " ".join(f"{key}={value}" for key, value in address.items())
     writes = "-" if point.write is None else "yes"
     return point.id, point.unit, _poll(point), text, str(point.scale), writes
@@ -137,7 +138,7 @@ def _point_json(point: Point) -> dict[str, Any]:
         "type": point.type,
         "unit": point.unit,
         "poll": _poll(point),
-        "address": point.address.model_dump(exclude_defaults=True, mode="json"),
+        "address": address_keys(point.address),
         "scale": str(point.scale),
         "writable": point.write is not None,
     }
