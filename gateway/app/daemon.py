@@ -35,7 +35,6 @@ from gateway.outbox.outbox import Outbox
 from gateway.outbox.seams import Seams
 from gateway.rules.alarms import ROOM as ALARMS_ROOM
 from gateway.rules.alarms import Alarms
-from gateway.settings.apart import load_site_apart
 from gateway.settings.problems import Problem
 from gateway.settings.site import Site
 
@@ -158,7 +157,7 @@ class Daemon:
                 self._machine.manager.ready(f"{len(self._site.devices)} devices")
 
     async def _apply(self, rooms: _Rooms) -> dict[str, Any]:
-        result = await asyncio.to_thread(load_site_apart, self._file)
+        result = await asyncio.to_thread(last_good.load_and_vet, self._file)
         errors = [problem for problem in result.problems if problem.severity == "error"]
         if result.site is None:
             rooms.house.refused = errors

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.app.vet import vet
 from gateway.settings.apart import load_site_apart
 from gateway.settings.problems import Problem
 from gateway.settings.result import LoadResult
@@ -32,16 +33,26 @@ class Started:
 
 def load_or_fall_back(file: Path, state: Path, *, strict: bool) -> Started:
     """Return the site of `file`; when it is bad and not `strict`, the last one that worked."""
-    result = load_site_apart(file)
+    result = load_and_vet(file)
     if result.site is not None or strict:
         return Started(result, ())
     saved = _saved_copy(state)
     if saved is None:
         return Started(result, ())
-    fallback = load_site_apart(saved)
+    fallback = load_and_vet(saved)
     if fallback.site is None:
         return Started(result, ())
     return Started(fallback, result.problems)
+
+
+def load_and_vet(file: Path) -> LoadResult:
+    """Return the site of a file, or None for it when any room finds an error."""
+    result = load_site_apart(file)
+    if result.site is None:
+        return result
+    problems = (*result.problems, *vet(result.site))
+    is_bad = any(problem.severity == "error" for problem in problems)
+    return LoadResult(None if is_bad else result.site, problems)
 
 
 def save(files: Sequence[Path], main: Path, state: Path) -> None:

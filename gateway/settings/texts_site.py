@@ -206,4 +206,16 @@ SITE_TEXTS: Mapping[str, Wording] = {
         "{remedy}",
         "warning",
     ),
+    "LG-PLAN-02": Wording(
+        "a device of this line cannot be read: {what}",
+        "Correct the point in its profile, or the device's quirks.",
+        "这条线路上有设备无法读取：{what}",
+        "请改正设备模板中的点，或该设备的 quirks。",
+    ),
+    "LG-SINK-01": Wording(
+        "there is no dialect '{name}'",
+        "{advice}",
+        "没有 '{name}' 这种平台协议",
+        "{advice}",
+    ),
 }

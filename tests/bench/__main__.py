@@ -24,8 +24,6 @@ BESIDE_C = 0.99
 CPU_SHARE = 0.75
 PER_CPU_SECOND = 60_000
 RESIDENT_MB = 45.0
-POLLS_PER_MINUTE = 59.9
-"""Sixty a minute, less what a millisecond of time stamps may take off the first and the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +216,12 @@ def _five(five: line.FiveMeters, results: Results) -> None:
         for one in ones:
             results.add(name, one.device, "polls / minute", one.per_minute)
             results.add(name, one.device, "s, worst gap", one.worst_gap_s)
-        slowest = min(one.per_minute for one in ones)
+        fewest = min(one.polls for one in ones)
         worst = max(one.worst_gap_s for one in ones)
         results.judge(
-            f"{name}: 60 polls a minute each, in {five.seconds:.0f} s",
-            f"{slowest:.2f} at least",
-            is_met=slowest >= POLLS_PER_MINUTE,
+            f"{name}: 60 polls a minute each",
+            f"{fewest} at least in {five.seconds:.1f} s",
+            is_met=fewest >= int(five.seconds) - 1,  # one may lie just outside of the run
         )
         results.judge(
             f"{name}: no gap above a period and a timeout",

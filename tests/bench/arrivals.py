@@ -61,7 +61,7 @@ def arrivals(broker: Mosquitto) -> Generator[Arrivals]:
         client.subscribe(TOPICS)
 
     def received(_: mqtt.Client, __: Any, message: mqtt.MQTTMessage) -> None:
-        came.put(message.payload)
+        came.put(bytes(message.payload))
 
     def subscribed(*_: Any) -> None:
         came.is_subscribed.set()

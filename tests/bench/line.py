@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -219,7 +219,10 @@ def _line(path: Path, units: int, dead: Iterable[int], turnaround_s: float) -> G
 
 
 def _site(
-    folder: Path, broker_port: int, buses: dict[str, tuple[int, float]], paths: dict[str, Path]
+    folder: Path,
+    broker_port: int,
+    buses: Mapping[str, tuple[int, float]],
+    paths: Mapping[str, Path],
 ) -> Path:
     registers = [block + offset for block in BLOCKS for offset in range(0, BLOCK_REGISTERS, 2)]
     write_profile(folder, "1s", registers)
@@ -267,9 +270,7 @@ def _regularity(device: str, polls: Sequence[int], span: range) -> Regularity:
     """The gap before the first poll and after the last one count as well."""
     moments = [span.start, *polls, span.stop]
     worst_ms = max(after - before for before, after in pairwise(moments))
-    minutes = (polls[-1] - polls[0]) / 60_000 if len(polls) > 1 else 0.0
-    per_minute = (len(polls) - 1) / minutes if minutes else 0.0
-    return Regularity(device, len(polls), per_minute, worst_ms / 1000)
+    return Regularity(device, len(polls), len(polls) * 60_000 / len(span), worst_ms / 1000)
 
 
 def _names(prefix: str, units: Iterable[int]) -> list[str]:

@@ -189,6 +189,11 @@ class Stage:
     heard: Mapping[str, WatchedUnits]
     """What every line's devices were asked."""
     gateway: GatewayProcess
+    words: Mapping[str, object]
+
+    def rewrite(self, text: str) -> None:
+        """Change the site file."""
+        write_site(self.folder, text, **self.words)
 
     async def linli(self, *words: object) -> Finished:
         """Run a command of `linli` against the gateway."""
@@ -288,20 +293,27 @@ async def stage(
     profiles: Sequence[str] = (METER,),
     options: Options | None = None,
     but: Collection[str] = (),
+    begin_with: str | None = None,
 ) -> AsyncGenerator[Stage]:
-    """Run a site with everything around it while the block runs; `but` names unsimulated lines."""
+    """Run a site with everything around it while the block runs.
+
+    `but` names lines that the test itself simulates. With `begin_with` the gateway starts on that
+    text, while the simulators are those of `text`, and `Stage.rewrite` changes it.
+    """
     for profile in profiles:
         write_profile(folder, profile)
     with mosquitto(folder) as broker, Ledger() as ledger:
-        file = write_site(folder, text, BROKER=broker.port, TCP=free_port())
+        words: dict[str, object] = {"BROKER": broker.port, "TCP": free_port()}
+        file = write_site(folder, text, **words)
         around = options or Options(folder / "ports")
         async with (
             simulated(site_of(file, but=but), around, ledger) as community,
             platform_at(broker.port, ledger) as platform,
         ):
             heard = watch(community)
+            write_site(folder, begin_with or text, **words)
             async with gateway_at(file) as gateway:
-                yield Stage(folder, file, platform, community, heard, gateway)
+                yield Stage(folder, file, platform, community, heard, gateway, words)
 
 
 def watch(community: Community) -> dict[str, WatchedUnits]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,7 +218,7 @@ def test_what_waited_leaves_as_history_with_its_identity_and_events_go_first(
             with running_gateway(site, field.base) as gateway:
                 delivered(gateway)
             whole(platform)
-        old = {(int(r["ep"]), int(r["seq"])): r for r in stored[0]}
+        old = {(r["ep"], r["seq"]): r for r in stored[0]}
         history = {(r["ep"], r["seq"]): r for r in platform.records() if (r["ep"], r["seq"]) in old}
         assert history.keys() == old.keys()
         assert {r["k"] for r in history.values()} == {"hist"}
@@ -239,7 +240,7 @@ def _is_record(message: Message) -> bool:
     return message.kind == "hist" or isinstance(message.body.get("seq"), int)
 
 
-def _stored(base: Path, lane: str) -> list[dict[str, object]]:
+def _stored(base: Path, lane: str) -> list[dict[str, Any]]:
     shown = linli(base, "outbox", "show", "--lane", lane, "--most", "100000")
     assert shown.returncode == 0, shown.stderr
     return [json.loads(line) for line in shown.stdout.splitlines()]
@@ -247,22 +248,24 @@ def _stored(base: Path, lane: str) -> list[dict[str, object]]:
 
 @pytest.mark.slow
 def test_an_outage_of_more_than_30_s_is_backfilled_behind_live_values(field: Field) -> None:
-    with away_broker(field.base) as broker:
-        with running_gateway(field.site(url_of(broker)), field.base) as gateway:
-            committed(gateway, 1)
+    with (
+        away_broker(field.base) as broker,
+        running_gateway(field.site(url_of(broker)), field.base) as gateway,
+    ):
+        committed(gateway, 1)
 
-            def oldest_s() -> float:
-                depths = status(gateway)["outbox"]["depths"]
-                return max((each["oldest_age_s"] or 0.0) for each in depths)
+        def oldest_s() -> float:
+            depths = status(gateway)["outbox"]["depths"]
+            return max((each["oldest_age_s"] or 0.0) for each in depths)
 
-            until(lambda: oldest_s() > 33.0, "an outage of 33 s")
-            broker.start()
-            with Platform(broker.port, name="platform") as platform:
-                platform.wait_for("hist")
-                platform.wait_for("prop", lambda p: not p.get("snap"))
-                delivered(gateway)
-                assert gateway.stop() == 0
-                whole(platform)
+        until(lambda: oldest_s() > 33.0, "an outage of 33 s")
+        broker.start()
+        with Platform(broker.port, name="platform") as platform:
+            platform.wait_for("hist")
+            platform.wait_for("prop", lambda p: not p.get("snap"))
+            delivered(gateway)
+            assert gateway.stop() == 0
+            whole(platform)
 
 
 def test_tls_with_a_client_certificate(field: Field) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.ops.clock import kernel_is_synchronised
-from tests.e2e.kit_gateway import TEST_ROOM, sink_status, status, until, write_profile, write_site
+from tests.e2e.kit_gateway import TEST_ROOM, sink_status, status, write_profile, write_site
 from tests.e2e.kit_platform import Platform
 from tests.e2e.kit_slave import Slave
 from tests.support.gateway_process import Folders, GatewayProcess, running_gateway

@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 from estate import SITE, Estate
 
-import gateway.settings
+import gateway
 from gateway.settings.problems import Phrase, Problem, make_problem
 from gateway.settings.site import Where
 from gateway.settings.texts import PHRASES, TEXTS
@@ -18,7 +18,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 def sources() -> str:
-    files = Path(gateway.settings.__path__[0]).glob("*.py")
+    files = Path(gateway.__path__[0]).rglob("*.py")
     return "".join(path.read_text() for path in files if not path.name.startswith("texts"))
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gateway.bus.report import plan_report
+from gateway.app.vet import vet
 from gateway.cli.output import Exit, is_chinese, say, say_json
 from gateway.settings.load import load_site
-from gateway.settings.problems import Problem, make_problem
-from gateway.settings.site import Site
 
 HELP = "check a site file and all it uses; says every error and warning at once"
 EXAMPLE = "linli check /etc/linli/gateway.yaml"
@@ -26,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     result = load_site(arguments.file)
     problems = list(result.problems)
     if result.site is not None:
-        problems += overloads(result.site)
+        problems += vet(result.site)
     language = "zh" if is_chinese() else "en"
     for problem in problems:
         shown = problem.in_language(language)
@@ -38,19 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         _say_summary(errors, len(problems) - errors)
     return Exit.CONFIGURATION if errors else Exit.DONE
-
-
-def overloads(site: Site) -> list[Problem]:
-    """Return a warning for every line whose periods cannot all be met."""
-    found: list[Problem] = []
-    for line in site.lines.values():
-        report = plan_report(line, list(site.devices.values()))
-        if report.impossible_s is None:
-            continue
-        what = f"{report.impossible_s:g} s; the line would carry {report.load_percent:.0f} %"
-        facts = {"what": what, "remedy": "; ".join(report.remedies)}
-        found.append(make_problem("LG-PLAN-01", line.where, f"buses.{line.name}", facts))
-    return found
 
 
 def _say_summary(errors: int, warnings: int) -> None:
