@@ -106,7 +106,8 @@ class Daemon:
                 async with asyncio.TaskGroup() as field:
                     house.lines.start(self._site, field)
                     async with asyncio.TaskGroup() as ops:
-                        self._start_ops(_Rooms(house, commander, field, sinks), ops)
+                        control = self._start_ops(_Rooms(house, commander, field, sinks), ops)
+                        await control.listening.wait()
                         self._say_ready()
                         await self._stop.wait()
                         self._machine.manager.stopping()

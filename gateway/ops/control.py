@@ -47,6 +47,7 @@ class ControlServer:
             listener.bind(str(self._path))
             self._path.chmod(SOCKET_MODE)
             listener.listen()
+            self.listening.set()
             try:
                 async with asyncio.TaskGroup() as tasks:
                     accepting = tasks.create_task(self._accept(listener, tasks), name="control:in")

@@ -36,7 +36,9 @@ DEAD: dict[int, tuple[int, ...]] = {0: (), 1: (7,), 3: (7, 15, 23)}
 TAIL_S = 3.0
 """What was sampled in time has arrived by then: the store waits for one second at most."""
 TIMEOUT_S = 0.3
-"""The longest timeout on a serial line before a unit was measured."""
+"""The longest wait for a unit that takes its time from others."""
+LONGEST_GAP_S = 1.0 + SILENCE_S + REQUEST_CHARS * CHAR_S + TIMEOUT_S
+"""One period and one timeout, which begins when the request has left."""
 
 Books = dict[str, Any]
 

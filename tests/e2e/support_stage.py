@@ -30,7 +30,7 @@ from simulators.platform import Auditor
 from simulators.units import Outgoing, Units
 from tests.e2e.support_cli import Finished, linli_beside
 from tests.support.gateway_process import Folders, GatewayProcess
-from tests.support.mosquitto import Mosquitto, free_port, mosquitto
+from tests.support.mosquitto import free_port, mosquitto
 from tests.support.subscribers import body, subscriber
 
 WAIT_S = 60.0
@@ -215,9 +215,7 @@ class Stage:
         return {unit["unit"]: unit for unit in (await self.lines())[line]["units"]}
 
 
-async def until(
-    is_so: Callable[[], bool], what: str, *, within_s: float = WAIT_S
-) -> None:
+async def until(is_so: Callable[[], bool], what: str, *, within_s: float = WAIT_S) -> None:
     """Wait for something to become true."""
     try:
         async with asyncio.timeout(within_s):

@@ -20,10 +20,8 @@ from simulators.community import Options, simulated
 from simulators.ledger import Ledger
 from tests.e2e.support_mbpoll import SERIAL, mbpoll
 from tests.e2e.support_stage import (
-    HEAD,
     METER,
     Platform,
-    Seen,
     gateway_at,
     platform_at,
     site_of,
@@ -47,11 +45,10 @@ driver: modbus
 verified: true
 sources: [made for this test]
 groups: {power: 300ms, state: 300ms}
+defaults: {value: float, pii: P0, level: L1}
 points:
-  "v_{n}":
-    {each: 0..9, register: "{2*n}", type: f32, value: float, unit: V, group: power, pii: P0, level: L1}
-  "c_{n}":
-    {each: 0..9, register: "{100+n}", type: u16, scale: 0.1, value: float, unit: A, group: state, pii: P0, level: L1}
+  "v_{n}": {each: 0..9, register: "{2*n}", type: f32, unit: V, group: power}
+  "c_{n}": {each: 0..9, register: "{100+n}", type: u16, scale: 0.1, unit: A, group: state}
 """
 
 DEVICES = """\

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[a-z0-9,_-]+\])?==([^ ;\\]+)([^\\]*)\\?$")
@@ -20,9 +20,9 @@ HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
 TARGETS = ("demo", "test", "check", "bench", "format", "docs")
 
 
-def locked() -> dict[str, str]:
+def locked() -> dict[NormalizedName, str]:
     """Return the version of every distribution in the lock file, and demand hashes of each."""
-    versions: dict[str, str] = {}
+    versions: dict[NormalizedName, str] = {}
     hashes = 1
     for line in (ROOT / "requirements.lock").read_text(encoding="ascii").splitlines():
         if HASH.match(line):

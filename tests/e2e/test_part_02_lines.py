@@ -125,7 +125,9 @@ async def test_part_02_two_dtus_share_one_port_and_beat_their_hearts(tmp_path: P
 
 async def test_part_02_a_dtu_that_nobody_expects_is_closed(tmp_path: Path) -> None:
     port = free_port()
-    text = f"$HEAD\nbuses:\n  field: {{listen: {{host: 127.0.0.1, port: {port}, registration: us}}}}\n"
+    text = (
+        f"$HEAD\nbuses:\n  field: {{listen: {{host: 127.0.0.1, port: {port}, registration: us}}}}\n"
+    )
     async with stage(tmp_path, text + ONE_METER) as on:
         await on.platform.until_good("em-1", "u_a")
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -142,5 +144,3 @@ def at(link: object) -> Endpoint:
     """Return where a line listens."""
     assert isinstance(link, TcpListener)
     return Endpoint(link.host, link.port)
-
-

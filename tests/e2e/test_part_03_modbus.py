@@ -164,14 +164,16 @@ kind: io.module
 driver: modbus
 verified: true
 sources: [made for this test]
+defaults: {pii: P0, level: L1, group: state}
 points:
-  coil: {table: coil, register: 3, value: bool, access: rw, write: {}, pii: P0, level: L1, group: state}
-  coils: {table: coil, register: 5, value: bool, access: rw, write: {}, write_function: 15, pii: P0, level: L1, group: state}
-  contact: {table: discrete, register: 2, value: bool, pii: P0, level: L1, group: state}
-  temp: {table: input, register: 9, type: s16, scale: 0.1, value: float, unit: Cel, pii: P0, level: L1, group: state}
-  setpoint: {register: 20, type: u16, value: int, unit: "1", access: rw, write: {min: 0, max: 500}, pii: P0, level: L1, group: state}
-  wide: {register: 22, type: f32, value: float, unit: V, access: rw, write: {min: -1000, max: 1000}, pii: P0, level: L1, group: state}
-  flag: {register: 25, bit: 4, value: bool, access: rw, write: {}, write_function: 22, pii: P0, level: L1, group: state}
+  coil: {table: coil, register: 3, value: bool, access: rw, write: {}}
+  coils: {table: coil, register: 5, value: bool, access: rw, write: {}, write_function: 15}
+  contact: {table: discrete, register: 2, value: bool}
+  temp: {table: input, register: 9, type: s16, scale: 0.1, value: float, unit: Cel}
+  setpoint: {register: 20, value: int, unit: "1", access: rw, write: {min: 0, max: 500}}
+  wide:
+    {register: 22, type: f32, value: float, unit: V, access: rw, write: {min: -1000, max: 1000}}
+  flag: {register: 25, bit: 4, value: bool, access: rw, write: {}, write_function: 22}
 """
 FUNCTIONS_SITE = """\
 $HEAD
@@ -228,7 +230,9 @@ async def test_part_03_identity_and_write_and_read_go_over_a_real_link(
             simulated(site, Options(tmp_path / "ports"), ledger) as community,
             ListenerHub() as hub,
         ):
-            link = make_link(next(one.link for name, one in site.lines.items() if name == line), hub)
+            link = make_link(
+                next(one.link for name, one in site.lines.items() if name == line), hub
+            )
             await link.open()
             device = next(one for name, one in site.devices.items() if name == f"io-{line}")
             job = driver.identify(1, Access.BASIC)
@@ -265,5 +269,3 @@ async def run(job: Job, link: Link) -> list[Any]:
             exchange = steps.send(reply)
         except StopIteration as done:
             return list(done.value)
-
-

@@ -265,5 +265,3 @@ def first_of(pdu: bytes) -> int:
 def count_of(pdu: bytes) -> int:
     """Return how many registers a read asks for."""
     return int.from_bytes(pdu[3:5], "big")
-
-

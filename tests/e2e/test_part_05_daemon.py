@@ -91,7 +91,9 @@ async def test_part_05_a_reload_touches_nothing_that_did_not_change(tmp_path: Pa
         assert_never_reconnected(on, lines=2)
         again = (await on.linli("reload", "--json")).json()
         assert again == {"applied": True, "problems": [], "changes": "nothing changed"}
-        without_wire = ONE_MORE.replace("  wire:", "  spare:").replace("$PORTS/wire", "$PORTS/spare")
+        without_wire = ONE_MORE.replace("  wire:", "  spare:").replace(
+            "$PORTS/wire", "$PORTS/spare"
+        )
         without_wire = without_wire.replace("bus: wire", "bus: net")
         on.rewrite(without_wire)
         assert (await on.linli("reload")).status == 0
@@ -151,8 +153,10 @@ async def test_part_05_a_gateway_without_any_good_site_exits_with_78(tmp_path: P
 async def until_all_online(on: Stage, count: int) -> None:
     """Wait until the platform knows that so many devices are there."""
     await until(
-        lambda: sum(is_online for name, is_online in on.platform.auditor.online.items() if name != "_")
-        >= count,
+        lambda: (
+            sum(is_online for name, is_online in on.platform.auditor.online.items() if name != "_")
+            >= count
+        ),
         f"{count} devices online",
     )
 

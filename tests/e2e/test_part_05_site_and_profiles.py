@@ -262,8 +262,9 @@ def test_part_05_decode_takes_bytes_as_people_write_them(words: tuple[str, ...])
 
 
 def test_part_05_decode_names_the_values_by_profile_and_refuses_nonsense() -> None:
-    request, reply = "01 04 00 46 00 0A 91 D8", (
-        "01 04 14 42 48 14 7B 46 40 E9 33 41 28 00 00 44 99 F0 00 42 16 00 00 CC BD"
+    request, reply = (
+        "01 04 00 46 00 0A 91 D8",
+        ("01 04 14 42 48 14 7B 46 40 E9 33 41 28 00 00 44 99 F0 00 42 16 00 00 CC BD"),
     )
     done = linli("decode", "modbus-rtu", request, reply, "--profile", "eastron/sdm120", "--json")
     assert done.status == 0
@@ -310,10 +311,8 @@ async def test_part_05_read_and_write_need_no_site_and_no_daemon(tmp_path: Path)
                     assert ledger.holds(device, one["p"], one["v"], span), one
                 assert next(one["u"] for one in points if one["p"] == "ep_imp") == "kW.h"
             relay = ("--tcp", f"127.0.0.1:{port}", "--address", 7)
-            point = next(
-                str(one.id) for one in site.devices[next(iter(d for d in site.devices if d == "relay"))].points
-                if one.write is not None and one.is_readable
-            )
+            twin = next(one for name, one in site.devices.items() if name == "relay")
+            point = next(str(p.id) for p in twin.points if p.write is not None and p.is_readable)
             profile = ("--profile", "lc-technology/lc-modbus-8r-d7")
             done = await linli_beside(
                 "write", "-", point, "true", *relay, *profile, "--json", base=tmp_path

@@ -1,0 +1,160 @@
+"""A command is audited before it acts, read back after, and answered once."""
+
+import asyncio
+from collections.abc import Sequence
+
+from gateway.app.commander import Commander, LineFailed
+from gateway.commands.memory import Memory
+from gateway.model.clock import TimeQuality
+from gateway.model.command import BadCommand, Command, Op
+from gateway.model.ids import DeviceId, GatewayId, LineName, PointId, SinkName, SiteId
+from gateway.model.quality import GOOD
+from gateway.model.reading import Reading, Value
+from gateway.model.record import LogBody, Record, ReplyBody, StateChange
+from gateway.model.sample import Raw
+from gateway.settings.site import (
+    Allow,
+    Commands,
+    Gateway,
+    Line,
+    MemoryPort,
+    Site,
+    Store,
+    ValueType,
+    WriteRule,
+)
+from tests.support.points import NOWHERE, a_device, a_point
+
+NOW = 1_800_000_000_000
+GATE, PLACE, POS = DeviceId("gate-1"), SinkName("property"), PointId("pos")
+
+
+class _Clock:
+    def now_ms(self) -> int:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def quality(self) -> TimeQuality:
+        return TimeQuality.SYNC
+
+
+class _House:
+    """A line with one gate on it, and a store; notes what happened in which order."""
+
+    def __init__(self, *, shows: Value = "open", fails: bool = False) -> None:
+        self.did: list[str] = []
+        self.replies: list[ReplyBody] = []
+        self.saved: dict[str, object] = {}
+        self._shows = shows
+        self._fails = fails
+
+    async def read(
+        self, device: DeviceId, points: tuple[PointId, ...], *, within_s: float
+    ) -> Sequence[Reading]:
+        assert within_s > 0
+        self.did.append(f"read {','.join(points)}")
+        return [Reading(device, p, self._shows, None, GOOD, NOW, TimeQuality.SYNC) for p in points]
+
+    async def write(self, device: DeviceId, point: PointId, raw: Raw, *, within_s: float) -> None:
+        assert within_s > 0
+        self.did.append(f"write {device}/{point}={raw}")
+        if self._fails:
+            raise LineFailed("timeout", "no answer")
+
+    async def commit(self, records: Sequence[Record], changes: Sequence[StateChange] = ()) -> None:
+        for record in records:
+            if isinstance(record.body, LogBody):
+                self.did.append(f"audit {dict(record.body.fields)['status']}")
+            if isinstance(record.body, ReplyBody):
+                self.replies.append(record.body)
+        self.saved.update((change.key, change.value) for change in changes)
+
+
+def _site() -> Site:
+    position = a_point(
+        POS, type=ValueType.ENUM, unit=None, enum={1: "open", 2: "closed"}, write=WriteRule()
+    )
+    line = Line(LineName("a"), MemoryPort("a"), "modbus-rtu", NOWHERE)
+    return Site(
+        Gateway(GatewayId("gw"), SiteId("s")),
+        {line.name: line},
+        {GATE: a_device(GATE, [position])},
+        {},
+        Commands((Allow("gate-*", ("*",), ("set", "read")),)),
+        Store(),
+        (),
+        "",
+    )
+
+
+def _set(rid: str, value: Value) -> Command:
+    return Command(PLACE, rid, Op.SET, GATE, ((POS, value),), (), NOW + 1000)
+
+
+async def _run(
+    house: _House, *commands: Command | BadCommand, memory: Memory | None = None
+) -> None:
+    commander = Commander(_site(), house, house, clock=_Clock(), memory=memory or Memory({}))
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(commander.run(stop), name="commands")
+        for command in commands:
+            commander.put(command)
+        while len(house.replies) < len(commands):
+            await asyncio.sleep(0)
+        stop.set()
+
+
+async def test_the_audit_record_is_safe_before_anything_moves() -> None:
+    house = _House()
+    await _run(house, _set("r1", "open"))
+    assert house.did == ["audit accepted", "write gate-1/pos=1", "read pos", "audit done"]
+    (reply,) = house.replies
+    assert (reply.status, reply.value) == ("done", "open")
+    assert reply.readback is not None
+    assert reply.readback.values == ("open",)
+
+
+async def test_a_device_that_shows_another_value_is_not_done() -> None:
+    house = _House(shows="closed")
+    await _run(house, _set("r1", "open"))
+    assert (house.replies[0].status, house.replies[0].code) == ("failed", "readback")
+
+
+async def test_a_device_that_does_not_answer_is_not_done() -> None:
+    house = _House(fails=True)
+    await _run(house, _set("r1", "open"))
+    assert (house.replies[0].status, house.replies[0].code) == ("failed", "timeout")
+
+
+async def test_the_same_command_twice_moves_the_gate_once() -> None:
+    house = _House()
+    await _run(house, _set("r1", "open"), _set("r1", "open"))
+    assert sum(did.startswith("write") for did in house.did) == 1
+    assert [reply.status for reply in house.replies] == ["done", "done"]
+
+
+async def test_a_cut_while_it_acted_is_told_and_not_repeated() -> None:
+    before = _House(fails=True)
+    await _run(before, _set("r1", "open"))
+    saved = {"property/r1": ["failed", "interrupted", "the gateway stopped", NOW]}
+    house = _House()
+    await _run(house, _set("r1", "open"), memory=Memory(saved))
+    assert not any(did.startswith("write") for did in house.did)
+    assert house.replies[0].code == "interrupted"
+
+
+async def test_what_is_refused_touches_nothing_and_is_answered() -> None:
+    house = _House()
+    unknown = Command(PLACE, "r2", Op.SET, DeviceId("gate-9"), ((POS, "open"),), (), NOW + 1000)
+    bad = BadCommand(PLACE, "r3", GATE, "shape", "no `op`")
+    await _run(house, _set("r1", "sideways"), unknown, bad)
+    assert not any(did.startswith(("write", "read")) for did in house.did)
+    codes = {reply.rid: (reply.status, reply.code) for reply in house.replies}
+    assert codes == {
+        "r1": ("rejected", "type"),
+        "r2": ("rejected", "no_device"),
+        "r3": ("rejected", "shape"),
+    }
