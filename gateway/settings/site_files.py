@@ -22,6 +22,7 @@ from gateway.settings.models_site import (
     StoreEntry,
 )
 from gateway.settings.problems import Problems
+from gateway.settings.salvage import Rest, sound_rest, whole
 
 MAIN_FILE = "gateway.yaml"
 PARTS_FOLDER = "conf.d"
@@ -67,13 +68,17 @@ def read_parts(files: Iterable[Path], catalogue: Catalogue, problems: Problems) 
     parts = SiteParts()
     for path in files:
         spot = catalogue.tree(path)
-        entry = check(SiteFile, spot, problems) if spot else None
-        if spot is not None and entry is not None:
-            _add(parts, entry, spot, problems)
+        if spot is None:
+            continue
+        entry = check(SiteFile, spot, problems)
+        rest = sound_rest(spot) if entry is None else whole(entry)
+        if rest is not None:
+            _add(parts, rest, spot, problems)
     return parts
 
 
-def _add(parts: SiteParts, entry: SiteFile, spot: Spot, problems: Problems) -> None:
+def _add(parts: SiteParts, rest: Rest, spot: Spot, problems: Problems) -> None:
+    entry = rest.entry
     parts.gateway = _once(parts.gateway, entry.gateway, spot.at("gateway"), problems)
     parts.defaults = _once(parts.defaults, entry.defaults, spot.at("defaults"), problems)
     parts.commands = _once(parts.commands, entry.commands, spot.at("commands"), problems)
@@ -86,7 +91,7 @@ def _add(parts: SiteParts, entry: SiteFile, spot: Spot, problems: Problems) -> N
         parts.sinks[name] = _once(parts.sinks.get(name), sink, place, problems) or Placed(
             sink, place
         )
-    for index, device in enumerate(entry.devices):
+    for index, device in zip(rest.devices, entry.devices, strict=True):
         parts.devices.append(Placed(device, spot.at("devices", index)))
 
 
