@@ -14,7 +14,7 @@ from gateway.settings.site import Device
 _SPREAD = 0.6180339887498949
 """The golden ratio: its multiples, less their whole parts, lie evenly however many there are."""
 
-NETWORK_SLOT_S = 0.5
+NETWORK_SLOT_S = 1.0
 """A network carries a burst without harm, and waking up once for many reads costs a fraction of
 waking up for each (measured: half the processor time at 32 reads a second). A serial line gets
 the finest spread there is."""

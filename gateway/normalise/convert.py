@@ -29,6 +29,18 @@ def compile_point(point: Point) -> Convert:
     return convert
 
 
+def is_plain_float(point: Point) -> bool:
+    """Whether a finite float of this point is published as it is."""
+    return (
+        point.type is ValueType.FLOAT
+        and (point.scale, point.offset) == (1, 0)
+        and not point.invalid
+        and point.minimum is None
+        and point.maximum is None
+        and point.scale_from is None
+    )
+
+
 def scale_exactly(raw: float, scale: Decimal, offset: Decimal) -> float:
     """Return raw * scale + offset, rounded once, to the nearest double."""
     exact = (Decimal(raw) if isinstance(raw, int) else Decimal(repr(raw))) * scale + offset

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import TypeAlias
 
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import GOOD, SIMULATED, Mark, Reason, bad
 from gateway.model.reading import PointColumn, Readings, Value
 from gateway.model.sample import Raw, Samples
-from gateway.normalise.convert import Convert, compile_point, scale_exactly
+from gateway.normalise.convert import Convert, compile_point, is_plain_float, scale_exactly
 from gateway.settings.site import Device, Point, ScaleFrom
 
 _NO_VALUE = bad(Reason.RANGE)
 _MISSING = bad(Reason.CONFIG)
+
+_ONLY_FLOATS = {float}
 
 _Key: TypeAlias = tuple[int, tuple[PointId, ...]]
 
@@ -36,6 +39,8 @@ class _Plan:
     column: PointColumn
     raw_index: tuple[int, ...]
     is_straight: bool
+    is_plain: bool
+    """Floats are published as they are: nothing to pick, scale, or check."""
     converts: tuple[Convert, ...]
     scaled: tuple[_Scaled, ...]
 
@@ -72,6 +77,8 @@ class Normaliser:
         return None if good is GOOD else (good,) * len(values)
 
     def _values(self, plan: _Plan, raw: tuple[Raw | None, ...]) -> tuple[Value | None, ...]:
+        if plan.is_plain and _are_finite_floats(raw):
+            return raw  # pyright: ignore[reportReturnType] - floats are values
         wanted: Sequence[Raw | None] = (
             raw if plan.is_straight else [raw[index] for index in plan.raw_index]
         )
@@ -102,6 +109,11 @@ class Normaliser:
         return plan
 
 
+def _are_finite_floats(raw: tuple[Raw | None, ...]) -> bool:
+    # One sum looks at all of them: a NaN or an infinity among them shows in it.
+    return set(map(type, raw)) == _ONLY_FLOATS and isfinite(sum(raw))  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
 def _readings(
     samples: Samples,
     plan: _Plan,
@@ -129,6 +141,7 @@ def _compile(points: Sequence[Point], job: tuple[PointId, ...]) -> _Plan:
         PointColumn(tuple(p.id for p in shown), tuple(p.unit for p in shown)),
         raw_index,
         raw_index == tuple(range(len(job))),
+        raw_index == tuple(range(len(job))) and all(map(is_plain_float, shown)),
         tuple(compile_point(point) for point in shown),
         tuple(
             _Scaled(column, place[point.scale_from.point], point.scale_from)

@@ -308,7 +308,7 @@ class StoreEntry(Strict):
         default=1.0, ge=0.01, le=60, description="Longest wait of a value. Default 1s."
     )
     commit_readings: Whole = Field(
-        default=100, ge=1, le=100_000, description="Values that do not wait longer. Default 100."
+        default=1000, ge=1, le=100_000, description="Values that do not wait longer. Default 1000."
     )
 
 

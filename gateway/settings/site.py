@@ -321,7 +321,7 @@ class Store:
 
     quota_bytes: int = 256 * 1024 * 1024
     commit_every_s: float = 1.0
-    commit_readings: int = 100
+    commit_readings: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.arrivals import Arrival, Arrivals, arrivals
-from tests.bench.parts import child, compiled_c, resident_mb, spent, write_profile
+from tests.bench.parts import child, compiled_c, gateway_on, resident_mb, spent, write_profile
 from tests.bench.rtu_slave import BAUD, BITS_PER_CHAR, BLOCK_REGISTERS, BLOCKS
 from tests.bench.stamp import stamp_of
-from tests.support.gateway_process import running_gateway
 from tests.support.mosquitto import mosquitto
 
 UNITS = 32
@@ -129,7 +128,7 @@ def run_ours(folder: Path, dead: int, seconds: float) -> LineRun:
         _line(folder / "tty", UNITS, DEAD[dead], TURNAROUND_S) as line,
     ):
         site = _site(folder, broker.port, {"em": (UNITS, TURNAROUND_S)}, {"em": folder / "tty"})
-        with running_gateway(site, folder) as gateway:
+        with gateway_on(site, folder) as gateway:
             begin_ms, before = _now_ms(), spent(gateway)
             time.sleep(seconds)
             end_ms, after, mb = _now_ms(), spent(gateway), resident_mb(gateway)
@@ -184,7 +183,7 @@ def run_five(folder: Path, seconds: float) -> FiveMeters:
     ):
         buses = dict.fromkeys(paths, (5, FIVE_TURNAROUND_S))
         site = _site(folder, broker.port, buses, paths)
-        with running_gateway(site, folder):
+        with gateway_on(site, folder):
             begin_ms = _now_ms()
             time.sleep(seconds)
             end_ms = _now_ms()

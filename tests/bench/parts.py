@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from shutil import which
 from tempfile import gettempdir
+from threading import Thread
 
-from tests.support.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess, running_gateway
 from tests.support.mosquitto import Mosquitto, free_port
 
 PROFILE = """\
@@ -90,6 +91,18 @@ def compiled_c() -> Path | None:
         sys.stderr.write(f"no loop in C, it needs libmodbus and libmosquitto:\n{done.stderr}")
         return None
     return program
+
+
+@contextmanager
+def gateway_on(site: Path, folder: Path) -> Generator[GatewayProcess]:
+    """Run the gateway, and take what it tells its service manager, as a manager does.
+
+    A socket that nobody reads is full after some fifty seconds.
+    """
+    with running_gateway(site, folder) as gateway:
+        # It ends by itself when the gateway says that it stops.
+        Thread(target=gateway.wait_for, args=(b"STOPPING",), daemon=True).start()
+        yield gateway
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.parts import compiled_c, counter, resident_mb, slave, spent, write_profile
-from tests.support.gateway_process import running_gateway
+from tests.bench.parts import (
+    compiled_c,
+    counter,
+    gateway_on,
+    resident_mb,
+    slave,
+    spent,
+    write_profile,
+)
 from tests.support.mosquitto import Mosquitto, mosquitto
 
 UNITS = 32
@@ -49,7 +56,7 @@ def run_ours(folder: Path, period: str, seconds: float, in_flight: int) -> Cost:
     folder.mkdir(parents=True, exist_ok=True)
     with mosquitto(folder) as broker, slave() as port:
         site = _site(folder, port, broker, (period, in_flight))
-        with counter(broker) as count, running_gateway(site, folder) as gateway:
+        with counter(broker) as count, gateway_on(site, folder) as gateway:
             time.sleep(WARM_UP_S)
             first, before = count(), spent(gateway)
             time.sleep(seconds)
@@ -98,7 +105,6 @@ def _site(folder: Path, port: int, broker: Mosquitto, rest: tuple[str, int]) -> 
         f"""\
 version: 1
 gateway: {{id: gw-bench, site: bench, clock: trusted}}
-store: {{commit_readings: 1000}}
 sinks:
   platform: {{dialect: native, url: "mqtt://127.0.0.1:{broker.port}"}}
 buses:

@@ -7,10 +7,8 @@ read by itself, so that what was committed is known from the disk and not from t
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -21,14 +19,10 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from gateway.model.ids import SinkName
-from gateway.model.record import Lane
-from gateway.ops.clock import SystemClock
-from gateway.outbox.outbox import Outbox
-from gateway.settings.site import Store
 from tests.e2e.kit_gateway import depth, until, write_profile, write_site
 from tests.e2e.kit_platform import Platform
 from tests.e2e.kit_slave import Slave
+from tests.e2e.kit_store import stored_records
 from tests.support.gateway_process import Folders, GatewayProcess
 from tests.support.mosquitto import mosquitto
 
@@ -37,7 +31,6 @@ UNITS = 8
 LONGEST_LIFE_S = 1.5
 EARLY_SHARE = 0.2
 """Part of the kills that come while the gateway is still starting."""
-EVERYTHING = 1_000_000_000
 PROFILE = """\
 version: 1
 profile: e2e/load
@@ -107,10 +100,9 @@ class Tally:
     kills: int = 0
     early: int = 0
 
-    def take(self, lines: list[str]) -> None:
-        """Take an export; a record must be the same in every one that has it."""
-        for line in lines:
-            shown = json.loads(line)
+    def take(self, records: list[dict[str, Any]]) -> None:
+        """Take all that is stored; a record must be the same whenever it is seen."""
+        for shown in records:
             points = shown.get("pts", {})
             values = tuple((point, entry["v"]) for point, entry in points.items())
             kept = Kept(shown["dev"], shown["ts"], values)
@@ -129,12 +121,12 @@ def kill_many(base: Path, kills: int, seed: int) -> dict[str, int]:
         site = write_site(base, SITE.format(broker=broker.port, slave=slave.port, units=UNITS))
         for _ in range(kills):
             _one_life(site, base, chance, tally)
-            tally.take(_export(base))
+            tally.take(stored_records(base / "state"))
         with GatewayProcess(site, Folders(base)) as gateway:
             gateway.wait_ready()
             until(lambda: depth(gateway) < 2 * UNITS, "the arrears are delivered")
             assert gateway.stop() == 0
-        tally.take(_export(base))
+        tally.take(stored_records(base / "state"))
         platform.wait(
             lambda: not tally.committed.keys() - _received(platform).keys(), "all committed ones"
         )
@@ -159,27 +151,6 @@ def _one_life(site: Path, base: Path, chance: Random, tally: Tally) -> None:
         gateway.kill()
         tally.kills += 1
         tally.early += is_early
-
-
-def _export(base: Path) -> list[str]:
-    """Return all records that the store of a dead gateway holds, read from a copy."""
-    store, copy = base / "state" / "outbox", base / "copy"
-    if not store.exists():  # killed before it had one
-        return []
-    shutil.copytree(store, copy)
-    try:
-        return asyncio.run(_read(copy))
-    finally:
-        shutil.rmtree(copy)
-
-
-async def _read(folder: Path) -> list[str]:
-    clock = SystemClock(lambda: True)
-    async with Outbox.open(folder, Store(), clock, (SinkName("platform"),)) as outbox:
-        last = outbox.last_seq
-        lines = [line for lane in Lane for line in await outbox.export(lane, 0, EVERYTHING)]
-        assert (await outbox.stats()).lost == 0
-    return [line for line in lines if json.loads(line)["seq"] <= last]
 
 
 def _received(platform: Platform) -> dict[Identity, dict[str, Any]]:

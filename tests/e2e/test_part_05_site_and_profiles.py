@@ -69,6 +69,13 @@ def test_part_05_check_says_every_error_at_once_with_file_line_and_column(tmp_pa
     assert done.out.splitlines()[-1].split()[1] == "errors,"
 
 
+def test_part_05_check_says_nothing_that_only_follows_from_another_error(tmp_path: Path) -> None:
+    text = BAD.replace("9601 8N1}", "9600 8N1, parity: even}").replace("bus: metres", "bus: meters")
+    done = linli("check", prepared(tmp_path, text), "--json", base=tmp_path)
+    # Nothing is known of the bus, so nothing is said of its devices but what is wrong in itself.
+    assert {one["line"] for one in done.json_lines()} == {4, 8}
+
+
 def test_part_05_check_gives_json_of_the_same_shape_always(tmp_path: Path) -> None:
     file = prepared(tmp_path, BAD)
     done = linli("check", file, "--json", base=tmp_path)

@@ -71,3 +71,15 @@ def test_what_is_simulated_always_says_so() -> None:
     readings = Normaliser({METER: device}, {METER}).to_readings(_samples("u_a", raw=(230,)))
     assert readings is not None
     assert readings.marks == (SIMULATED,)
+
+
+def test_plain_floats_pass_as_they_are_and_what_is_not_finite_does_not() -> None:
+    device = a_device(METER, [a_point("u_a"), a_point("u_b")])
+    normaliser = Normaliser({METER: device}, ())
+    plain = normaliser.to_readings(_samples("u_a", "u_b", raw=(230.1, 231.5)))
+    assert plain is not None
+    assert plain.values == (230.1, 231.5)
+    for bad_value in (float("nan"), float("inf"), -float("inf")):
+        spoilt = normaliser.to_readings(_samples("u_a", "u_b", raw=(230.1, bad_value)))
+        assert spoilt is not None
+        assert spoilt.values == (230.1, None)
