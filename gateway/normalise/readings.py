@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard, cast
 
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import GOOD, SIMULATED, Mark, Reason, bad
@@ -78,7 +78,7 @@ class Normaliser:
 
     def _values(self, plan: _Plan, raw: tuple[Raw | None, ...]) -> tuple[Value | None, ...]:
         if plan.is_plain and _are_finite_floats(raw):
-            return raw  # pyright: ignore[reportReturnType] - floats are values
+            return raw
         wanted: Sequence[Raw | None] = (
             raw if plan.is_straight else [raw[index] for index in plan.raw_index]
         )
@@ -109,9 +109,11 @@ class Normaliser:
         return plan
 
 
-def _are_finite_floats(raw: tuple[Raw | None, ...]) -> bool:
+def _are_finite_floats(raw: tuple[Raw | None, ...]) -> TypeGuard[tuple[float, ...]]:
+    if set(map(type, raw)) != _ONLY_FLOATS:
+        return False
     # One sum looks at all of them: a NaN or an infinity among them shows in it.
-    return set(map(type, raw)) == _ONLY_FLOATS and isfinite(sum(raw))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return isfinite(sum(cast("tuple[float, ...]", raw)))
 
 
 def _readings(
