@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from struct import Struct
@@ -19,8 +19,14 @@ MAX_LENGTH = MAX_PDU + 1
 _COUNTED_FROM = 6  # the length counts from the unit on
 _PROTOCOL = b"\0\0"
 
+_HEAD_ZEROS = b"\0\0\0"  # protocol, and the high byte of any length that Modbus has
+REMEMBERED = 256
+"""Requests whose replies are looked for inside of others; more would be taken for values."""
+
 # One counter for the process: a late reply never has the number of a request that came after it.
 _transactions = count(1)
+# Requests that got no reply, which may still come: their transaction numbers and units.
+_unanswered: dict[bytes, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,9 @@ class TcpExchange:
 
         Replies with another transaction number are late ones: they count as no answer.
         """
+        _unanswered[self.transaction] = self.unit
+        if len(_unanswered) > REMEMBERED:
+            del _unanswered[next(iter(_unanswered))]
         received = bytes(self._buffer)
         came = list(frames(received))
         mine = [f for f in came if f.transaction == self.transaction]
@@ -147,7 +156,10 @@ class TcpExchange:
         while start >= 0:
             end = start + _COUNTED_FROM + int.from_bytes(buffer[start + 4 : start + 6], "big")
             pdu = bytes(buffer[start + HEADER.size : end])
-            if end <= len(buffer) and pdu and buffer[start + 6] == self.unit:
+            is_whole = end <= len(buffer) and not another_inside(
+                buffer[start:], end - start, _unanswered
+            )
+            if is_whole and pdu and buffer[start + 6] == self.unit:
                 if pdu[0] == request.function | EXCEPTION_BIT and len(pdu) == EXCEPTION_LENGTH:
                     raise refused(pdu[1], bytes(buffer))
                 payload = reply_payload(request, pdu)
@@ -155,6 +167,23 @@ class TcpExchange:
                     return payload
             start = buffer.find(head, start + 1)
         return None
+
+
+def another_inside(octets: bytes | bytearray, end: int, units: Mapping[bytes, int]) -> int:
+    """Return where in the frame up to `end` the header of another one begins, 0 when there is none.
+
+    MBAP has no checksum: where a device cuts its reply off, the header's count is made up with the
+    bytes of the next reply, and the values would be false. `units` are those of the transactions
+    whose replies may come. What follows the frame is looked at too.
+    """
+    last = end + len(_HEAD_ZEROS) + 1
+    at = octets.find(_HEAD_ZEROS, HEADER.size + 2, last) if units else -1
+    while at >= 0:
+        unit = units.get(bytes(octets[at - 2 : at]))
+        if unit is not None and octets[at + 4 : at + 5] in (b"", bytes((unit,))):
+            return at - 2
+        at = octets.find(_HEAD_ZEROS, at + 1, last)
+    return 0
 
 
 def frame_end(octets: bytes | bytearray, start: int = 0) -> int:

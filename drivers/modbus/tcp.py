@@ -7,7 +7,16 @@ from typing import Any
 
 from drivers.contract import DeviceRefused, Exchange, Window, WireSettings
 from drivers.modbus.framing import Prepared, Taken, ordinary_reply_length
-from drivers.modbus.mbap import HEADER, MAX_LENGTH, MIN_LENGTH, TcpExchange, TcpRequest, frame_end
+from drivers.modbus.mbap import (
+    HEADER,
+    MAX_LENGTH,
+    MIN_LENGTH,
+    REMEMBERED,
+    TcpExchange,
+    TcpRequest,
+    another_inside,
+    frame_end,
+)
 from drivers.modbus.pdu import EXCEPTION_BIT, EXCEPTION_LENGTH, Request
 
 _TRANSACTIONS = 0x10000
@@ -24,6 +33,8 @@ class TcpWindow:
         self.foreign = 0
         self._buffer = bytearray()
         self._pending: dict[bytes, TcpExchange] = {}
+        self._units: dict[bytes, int] = {}
+        """Units of the newest pending and abandoned requests."""
         self._abandoned: set[bytes] = set()
 
     def admit(self, exchange: Exchange) -> bytes:
@@ -37,6 +48,9 @@ class TcpWindow:
             number = (number + 1) % _TRANSACTIONS
             exchange.transaction = number.to_bytes(2, "big")
         self._pending[exchange.transaction] = exchange
+        self._units[exchange.transaction] = exchange.unit
+        if len(self._units) > REMEMBERED:
+            del self._units[next(iter(self._units))]
         return exchange.request
 
     def feed(self, received: bytes) -> Sequence[tuple[Exchange, Any]]:
@@ -53,6 +67,10 @@ class TcpWindow:
                 continue
             if end > len(buffer):
                 break
+            if cut := another_inside(buffer, end, self._units):
+                del buffer[:cut]
+                self.foreign += 1
+                continue
             frame = bytes(buffer[:end])
             del buffer[:end]
             reply = _reply(exchange, frame)
@@ -60,6 +78,7 @@ class TcpWindow:
                 self.foreign += 1
             else:
                 del self._pending[exchange.transaction]
+                self._units.pop(exchange.transaction, None)
                 done.append((exchange, reply))
         return done
 
@@ -89,6 +108,8 @@ class TcpWindow:
             self.late += transaction in self._abandoned
             self.foreign += transaction not in self._abandoned
             self._abandoned.discard(transaction)
+            if transaction not in self._pending:
+                self._units.pop(transaction, None)
             del buffer[:end]
         return True
 

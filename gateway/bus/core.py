@@ -34,7 +34,7 @@ LINE_SILENT = "silent"
 """`why` of a line whose pipe is there but where nobody answers."""
 
 
-PROBE_CUT_S = 0.3
+PROBE_CUT_S = 0.25
 """Longest wait of a probe that takes time from live units."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from gateway.bus.core import LineCore
+from gateway.bus.cost import driver_of, job_s, line_cost
 from gateway.bus.schedule import Entry
 from gateway.bus.stats import LineStats, UnitStats
 from gateway.bus.unit import Read, Unit, group_units, is_same, reads_of
@@ -14,6 +15,8 @@ from gateway.settings.site import Device
 _SPREAD = 0.6180339887498949
 """The golden ratio: its multiples, less their whole parts, lie evenly however many there are."""
 
+FULL_SHARE = 0.5
+"""From this share of a serial line's time on, order serves better than spread."""
 NETWORK_SLOT_S = 1.0
 """A network carries a burst without harm, and waking up once for many reads costs a fraction of
 waking up for each (measured: half the processor time at 32 reads a second). A serial line gets
@@ -90,6 +93,20 @@ class Roster:
             if not heir.response.is_fixed and not old.response.is_fixed:
                 heir.response = old.response
 
+    def _share(self, reads: Sequence[Read]) -> float:
+        """Return how much of a serial line's time these reads need, 1 being all; 0 on networks."""
+        core = self._core
+        if not core.character_s:
+            return 0.0
+        return sum(
+            job_s(
+                read.plan.job,
+                line_cost(core.line, driver_of(read.plan.protocol).wire, core.character_s),
+            )
+            / read.plan.rule.seconds
+            for read in reads
+        )
+
     def _place(self, period_s: float) -> float:
         """Return the next place within a period, in [0, 1)."""
         place = next(self._places) * _SPREAD % 1.0
@@ -101,12 +118,14 @@ class Roster:
     def _enter(self, planned: dict[Unit, list[Read]]) -> None:
         core = self._core
         now = core.time()
+        is_full = self._share([read for reads in planned.values() for read in reads]) >= FULL_SHARE
         for unit, reads in planned.items():
             for read in reads:
                 entry = Entry(read, read.plan.rule, read.plan.priority)
                 read.entry = entry
                 unit.entries.append(entry)
-                core.schedule.add(entry, now, self._place(read.plan.rule.seconds))
+                spread = None if is_full else self._place(read.plan.rule.seconds)
+                core.schedule.add(entry, now, spread)
             if unit.health.is_dead:
                 core.say_unit(unit, is_online=False, why=unit.fault)
             elif unit.health.was_seen:

@@ -63,7 +63,8 @@ class Entry(Generic[T]):
         self.what = what
         self.rule = rule
         self.priority = _ORDER[priority]
-        self.phase = 0.0
+        self.phase: float | None = 0.0
+        """None: its phase is when its first turn is done."""
         self.due = 0.0
         """Loop time at which it was or will be due."""
         self.mark_ms: int | None = None
@@ -86,13 +87,14 @@ class Schedule(Generic[T]):
         self.missed = 0
         """Missed times of all entries together."""
 
-    def add(self, entry: Entry[T], now: float, spread: float) -> None:
+    def add(self, entry: Entry[T], now: float, spread: float | None) -> None:
         """Take a new entry: due at once, and from then on at its phase.
 
         `spread` in [0, 1) is its place within the period, so that equal periods do not fall due
-        together.
+        together. None keeps the order of the first round: what took its turn one after the other
+        falls due one after the other, which leaves no collision on a line that is nearly full.
         """
-        entry.phase = now + spread * entry.rule.seconds
+        entry.phase = None if spread is None else now + spread * entry.rule.seconds
         self._wait(entry, now)
 
     def drop(self, entry: Entry[T]) -> None:
@@ -107,6 +109,8 @@ class Schedule(Generic[T]):
             self._next_mark(entry, now, wall_ms)
             return
         period = entry.rule.seconds
+        if entry.phase is None:
+            entry.phase = now
         marks = math.floor((now - entry.phase) / period + 1e-9) + 1
         following = entry.phase + marks * period
         # Between due and following lie the times that nobody served. The first due time of an

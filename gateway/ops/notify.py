@@ -6,6 +6,9 @@ import os
 import socket
 from collections.abc import Mapping
 
+SOCKET_FLAGS = socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+"""Never waits: a manager that does not read must not hold up a gateway that works."""
+
 
 class ServiceManager:
     """The socket that `NOTIFY_SOCKET` names; silent when there is none."""
@@ -41,8 +44,10 @@ class ServiceManager:
             return
         # An abstract socket is written with @ in the environment and NUL in the address.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        # Not blocking: a manager that does not read (its queue holds ten) must not hold us up.
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        with socket.socket(socket.AF_UNIX, kind) as sock:
             try:
                 sock.sendto("\n".join(lines).encode(), address)
             except OSError:
-                return  # the manager may be gone; a service does not stop for that
+                return  # the manager may be gone or busy; a service does not stop for that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -90,6 +91,7 @@ def compiled_c() -> Path | None:
     if done.returncode:
         sys.stderr.write(f"no loop in C, it needs libmodbus and libmosquitto:\n{done.stderr}")
         return None
+    atexit.register(program.unlink)
     return program
 
 

@@ -1,9 +1,9 @@
 """Nothing false: faults mixed at 10 %, from the wire up to what a platform reads in the payload.
 
-Every published value is held against what the meters put on the wire: of that device and point, all
-of it in one answer, between the request's first byte and the reply's last. `make test` does 20,000
-transactions; all 100,000 of the issue: `python -m tests.e2e.test_nothing_false`, or the test that is
-marked slow.
+Every published value is held against what the meters put on the wire: of that device and point,
+all of it in one answer, between the request's first byte and the reply's last. Quick are 20,000
+transactions; the 100,000 of the issue are the test that is marked slow, or
+`python -m tests.e2e.test_nothing_false`.
 """
 
 from __future__ import annotations

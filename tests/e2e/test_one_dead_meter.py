@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.model.ids import DeviceId, LineName
 from gateway.settings.site import Device, SerialPort
 from tests.bus.modbus_line import Meter, device, point, serial_line, wire
@@ -84,6 +86,7 @@ async def watch(
     return seen, {"first": on_first, "second": on_second}
 
 
+@pytest.mark.slow
 def test_one_dead_meter_costs_the_others_nothing_up_to_the_platform(tmp_path: Path) -> None:
     seen, meters = watch(tmp_path / "dead", [DEAD], SECONDS)
     untroubled, _ = watch(tmp_path / "alive", [], COMPARED_S)

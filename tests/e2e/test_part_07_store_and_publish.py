@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +108,7 @@ def field(tmp_path: Path) -> Iterator[Field]:
 
 
 @contextmanager
-def away_broker(folder: Path) -> Iterator[Mosquitto]:
+def away_broker(folder: Path) -> Generator[Mosquitto]:
     """Yield a broker that is down, but remembers the session of the subscriber `platform`."""
     store = folder / "broker"
     store.mkdir()
@@ -247,6 +247,7 @@ def _stored(base: Path, lane: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_an_outage_of_more_than_30_s_is_backfilled_behind_live_values(field: Field) -> None:
     with (
         away_broker(field.base) as broker,

@@ -1,4 +1,4 @@
-"""Part 9 of the issue, end to end: the demo's community, and any site simulated from its profiles."""
+"""Part 9 of the issue, end to end: the demo's community, and any site made of its profiles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ devices:
   - {{id: em-1, profile: eastron/sdm120, bus: meters, address: 1, poll: 500ms}}
   - {{id: em-2, profile: acrel/adl400, bus: meters, address: 2, poll: 500ms}}
   - {{id: bay-1, profile: generic/bay-input, bus: park, address: 1, set: {{input: 1}}, poll: 300ms}}
-  - {{id: leak-1, profile: generic/leak-contact, bus: safety, address: 1, set: {{input: 1}}, poll: 300ms}}
+  - {{id: leak-1, profile: generic/leak-contact, bus: safety, address: 1, set: {{input: 1}}}}
 """
 SCRIPT = {
     "seed": 3,

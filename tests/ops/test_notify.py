@@ -24,3 +24,11 @@ def test_ready_and_watchdog_reach_the_socket(tmp_path: Path) -> None:
 def test_without_a_service_manager_nothing_happens(tmp_path: Path) -> None:
     ServiceManager({}).ready("")
     ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).stopping()
+
+
+def test_a_manager_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        ours = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        for _ in range(2000):
+            ours.feed_watchdog()

@@ -1,0 +1,66 @@
+"""MBAP has no checksum: a reply that is cut off must not be made up with the bytes of the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from modbus_support import driver, wrap
+
+from drivers.contract import Fault, FrameError
+from drivers.modbus.pdu import read_request
+from drivers.modbus.tcp import TcpWindow
+
+FRAMING = driver("modbus-tcp").framing
+COUNT = 8
+WHOLE = 9 + 2 * COUNT
+
+
+def exchange_of(unit: int) -> Any:
+    return FRAMING.prepare(unit, read_request(3, 0, COUNT)).exchange()
+
+
+def reply_to(exchange: Any) -> bytes:
+    pdu = bytes((3, 2 * COUNT)) + bytes((0x40 + exchange.unit,)) * 2 * COUNT
+    return wrap("modbus-tcp", pdu, exchange.request, unit=exchange.unit)
+
+
+@pytest.mark.parametrize("came", range(1, WHOLE))
+def test_a_late_reply_does_not_complete_the_one_that_was_cut_off(came: int) -> None:
+    late = exchange_of(2)
+    late.verdict()
+    current = exchange_of(3)
+    assert current.feed(reply_to(current)[:came]) is None
+    assert current.feed(reply_to(late)) is None
+    assert current.verdict()
+
+
+def test_what_was_cut_off_is_called_short() -> None:
+    late = exchange_of(2)
+    late.verdict()
+    current = exchange_of(3)
+    assert current.feed(reply_to(current)[:12] + reply_to(late)) is None
+    verdict = current.verdict()
+    assert isinstance(verdict, FrameError)
+    assert verdict.fault is Fault.SHORT
+
+
+@pytest.mark.parametrize("came", range(9, WHOLE))
+def test_a_window_gives_the_next_reply_its_bytes_back(came: int) -> None:
+    window = TcpWindow()
+    cut, following = exchange_of(2), exchange_of(3)
+    for exchange in (cut, following):
+        window.admit(exchange)
+    done = window.feed(reply_to(cut)[:came] + reply_to(following))
+    assert [(one, payload[0]) for one, payload in done] == [(following, 0x43)]
+
+
+@given(words=st.lists(st.integers(0, 0xFFFF), min_size=COUNT, max_size=COUNT))
+def test_values_are_values_whatever_they_are(words: list[int]) -> None:
+    exchange = exchange_of(1)
+    octets = b"".join(word.to_bytes(2, "big") for word in words)
+    frame = wrap("modbus-tcp", bytes((3, len(octets))) + octets, exchange.request, unit=1)
+    assert exchange.feed(frame[:5]) is None
+    assert exchange.feed(frame[5:]) == octets
