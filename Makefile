@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 DURATION ?=
 JSON ?=
 
-.PHONY: demo test check bench faults format docs packages clean
+.PHONY: demo test check bench kills faults format docs lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,14 @@ check: $(STAMP)
 bench: $(STAMP)
 	@./deploy/test-packages.sh
 	$(BIN)/python -m tests.bench
+
+# Longer campaigns, run by hand: fifty kills under load, a hundred thousand faulty transactions.
+kills: $(STAMP)
+	@./deploy/test-packages.sh
+	$(BIN)/python -m tests.e2e.test_kill_nine 50
+
+faults: $(STAMP)
+	$(BIN)/python -m tests.e2e.test_nothing_false
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -180,7 +180,8 @@ def another_inside(octets: bytes | bytearray, end: int, units: Mapping[bytes, in
     at = octets.find(_HEAD_ZEROS, HEADER.size + 2, last) if units else -1
     while at >= 0:
         unit = units.get(bytes(octets[at - 2 : at]))
-        if unit is not None and octets[at + 4 : at + 5] in (b"", bytes((unit,))):
+        # Behind the frame stands anything where the other one is cut off as well.
+        if unit is not None and (at + 4 >= end or octets[at + 4] == unit):
             return at - 2
         at = octets.find(_HEAD_ZEROS, at + 1, last)
     return 0

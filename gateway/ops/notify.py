@@ -44,9 +44,7 @@ class ServiceManager:
             return
         # An abstract socket is written with @ in the environment and NUL in the address.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        # Not blocking: a manager that does not read (its queue holds ten) must not hold us up.
-        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-        with socket.socket(socket.AF_UNIX, kind) as sock:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | SOCKET_FLAGS) as sock:
             try:
                 sock.sendto("\n".join(lines).encode(), address)
             except OSError:

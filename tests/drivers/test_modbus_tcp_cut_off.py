@@ -57,6 +57,16 @@ def test_a_window_gives_the_next_reply_its_bytes_back(came: int) -> None:
     assert [(one, payload[0]) for one, payload in done] == [(following, 0x43)]
 
 
+def test_two_that_are_cut_off_do_not_make_one() -> None:
+    window = TcpWindow()
+    first, second, third = exchange_of(2), exchange_of(3), exchange_of(4)
+    for exchange in (first, second, third):
+        window.admit(exchange)
+    head = reply_to(second)[:5]
+    done = window.feed(reply_to(first)[: WHOLE - 5] + head + reply_to(third))
+    assert [(one, payload[0]) for one, payload in done] == [(third, 0x44)]
+
+
 @given(words=st.lists(st.integers(0, 0xFFFF), min_size=COUNT, max_size=COUNT))
 def test_values_are_values_whatever_they_are(words: list[int]) -> None:
     exchange = exchange_of(1)

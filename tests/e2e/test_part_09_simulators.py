@@ -135,6 +135,7 @@ def test_a_site_is_simulated_from_its_profiles_and_everything_published_was_serv
                     platform.wait_for_point(device, point, lambda e: e.get("v") is not None)
                 leak = platform.wait_for("event", lambda e: e["type"] == "leak").body
                 platform.wait_for_point("bay-1", "status", lambda e: e.get("v") is not None)
+                platform.wait(lambda: platform.auditor.values > 100, "a hundred values")
         assert (leak["dev"], leak["st"]) == ("leak-1", "raised")
         good = [
             (record["dev"], entry, record["ts"] + entry.get("t", 0))
@@ -150,7 +151,7 @@ def test_a_site_is_simulated_from_its_profiles_and_everything_published_was_serv
             if not ledger.holds(device, entry["p"], entry["v"], (ts - SPAN_MS, ts + 1))
         ]
         assert not false
-        assert len(good) > 50
+        assert len(good) > 80
         books = json.loads((ports / "books").read_text(encoding="utf-8"))
         assert books["meters"]["replies"] > 2
         assert books["meters"]["collisions"] == 0
