@@ -96,21 +96,31 @@ class _Rounds:
     """What each program cost, round by round."""
 
     ours: list[tcp_cpu.Cost]
+    ours_windowed: list[tcp_cpu.Cost]
+    """With eight requests in flight, as the site file may say for devices that allow it."""
     pymodbus: list[tcp_cpu.Cost]
     in_c: list[tcp_cpu.Cost]
 
     def by_name(self) -> dict[str, list[tcp_cpu.Cost]]:
-        return {"ours": self.ours, "pymodbus loop": self.pymodbus, "C loop": self.in_c}
+        return {
+            "ours": self.ours,
+            f"ours, {IN_FLIGHT} in flight": self.ours_windowed,
+            "pymodbus loop": self.pymodbus,
+            "C loop": self.in_c,
+        }
 
 
 def _tcp(folder: Path, plan: Plan, results: Results) -> None:
-    rounds = {_STEADY.name: _Rounds([], [], []), _FULL.name: _Rounds([], [], [])}
+    rounds = {_STEADY.name: _Rounds([], [], [], []), _FULL.name: _Rounds([], [], [], [])}
     for number in range(plan.rounds):
         for pace, seconds in ((_STEADY, plan.steady_s), (_FULL, plan.full_s)):
             here = folder / f"{number}-{pace.period}"
             _say(f"tcp, {pace.name}, round {number + 1} of {plan.rounds}")
             into = rounds[pace.name]
             into.ours.append(tcp_cpu.run_ours(here / "ours", pace.period, seconds, pace.in_flight))
+            if pace.in_flight != IN_FLIGHT:
+                windowed = tcp_cpu.run_ours(here / "window", pace.period, seconds, IN_FLIGHT)
+                into.ours_windowed.append(windowed)
             into.pymodbus.append(tcp_cpu.run_pymodbus(here / "ref", pace.period_s, seconds))
             in_c = tcp_cpu.run_c(here / "c", pace.period_s, seconds)
             into.in_c.extend([] if in_c is None else [in_c])
@@ -127,17 +137,18 @@ def _tcp(folder: Path, plan: Plan, results: Results) -> None:
 
 def _judge_tcp(steady: _Rounds, full: _Rounds, results: Results) -> None:
     # Neighbours in time are compared, so that what else the machine does weighs on both.
-    shares = [
-        ours.ms_per_1000 / ref.ms_per_1000
-        for ours, ref in zip(steady.ours, steady.pymodbus, strict=True)
-    ]
-    share = results.add("TCP, every second", "ours / pymodbus loop", "ratio of CPU", *shares)
-    assert share is not None
-    results.judge(
-        f"CPU at 1 s <= {CPU_SHARE} of the pymodbus loop",
-        f"{share.middle:.2f}",
-        is_met=share.middle <= CPU_SHARE,
-    )
+    for who, rounds in (("ours", steady.ours), ("ours, 8 in flight", steady.ours_windowed)):
+        shares = [
+            ours.ms_per_1000 / ref.ms_per_1000
+            for ours, ref in zip(rounds, steady.pymodbus, strict=True)
+        ]
+        share = results.add("TCP, every second", f"{who} / pymodbus loop", "ratio of CPU", *shares)
+        assert share is not None
+        results.judge(
+            f"{who}: CPU at 1 s <= {CPU_SHARE} of the pymodbus loop",
+            f"{share.middle:.2f}",
+            is_met=share.middle <= CPU_SHARE,
+        )
     rates = sorted(cost.per_cpu_second for cost in full.ours)
     rate = rates[len(rates) // 2]
     results.judge(
