@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 DURATION ?=
 JSON ?=
 
-.PHONY: demo test check bench kills faults format docs lock clean
+.PHONY: demo test check bench kills nothing-false format docs lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,7 +39,7 @@ kills: $(STAMP)
 	@./deploy/test-packages.sh
 	$(BIN)/python -m tests.e2e.test_kill_nine 50
 
-faults: $(STAMP)
+nothing-false: $(STAMP)
 	$(BIN)/python -m tests.e2e.test_nothing_false
 
 format: $(STAMP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from gateway.model.record import Lane
 from gateway.normalise.write import to_raw
 from gateway.ops.control import Arguments, Ask, ControlError, Watch
 from gateway.outbox.outbox import Outbox
+from gateway.outbox.schema import DiskRefused, StoreDamaged
 from gateway.rules.report import point_of, singles
 from gateway.settings.problems import Problem
 from gateway.settings.site import Device, Site
@@ -130,7 +131,7 @@ class ControlDesk:
             return {"dev": device.id, "pts": []}
         return await self.read({"device": device.id, "points": [point.id]})
 
-    async def monitor(self, arguments: Arguments) -> AsyncIterator[Any]:
+    async def monitor(self, arguments: Arguments) -> AsyncGenerator[Any, None]:
         """Yield live readings as they come, of one device or all."""
         wanted = arguments.get("device")
         queue: asyncio.Queue[Readings] = asyncio.Queue(MONITOR_BACKLOG)
@@ -158,7 +159,7 @@ class ControlDesk:
         finally:
             listeners.discard(listen)
 
-    async def frames(self, arguments: Arguments) -> AsyncIterator[Any]:
+    async def frames(self, arguments: Arguments) -> AsyncGenerator[Any, None]:
         """Yield the frames of a serial line, those of the last minutes first."""
         tap = self._house.lines.tap(LineName(str(arguments.get("line"))))
         if tap is None:
@@ -172,7 +173,12 @@ class ControlDesk:
 
     async def outbox(self, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
         """Return what the outbox holds: its state, stored records, refused ones."""
-        outbox = self._house.outbox
+        try:
+            return await self._look_into(self._house.outbox, arguments)
+        except (DiskRefused, StoreDamaged) as exc:
+            raise ControlError(f"the store cannot be read now: {exc}") from exc
+
+    async def _look_into(self, outbox: Outbox, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
         match arguments.get("what", "status"):
             case "status":
                 return asdict(await outbox.stats())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from gateway.app.vet import vet
 from gateway.settings.apart import load_site_apart
 from gateway.settings.problems import Problem
 from gateway.settings.result import LoadResult
+
+_log = logging.getLogger("linli")
 
 _FOLDER = "last-good"
 _INDEX = "index.json"
@@ -56,7 +59,17 @@ def load_and_vet(file: Path) -> LoadResult:
 
 
 def save(files: Sequence[Path], main: Path, state: Path) -> None:
-    """Copy the files of a site that works into the state folder, whole or not at all."""
+    """Copy the files of a site that works into the state folder, whole or not at all.
+
+    A disk that refuses is only told: the site runs without the copy too.
+    """
+    try:
+        _copy(files, main, state)
+    except OSError as exc:
+        _log.warning("the site runs, but no copy of it could be kept for a bad day: %s", exc)
+
+
+def _copy(files: Sequence[Path], main: Path, state: Path) -> None:
     fresh, old = state / f"{_FOLDER}.new", state / _FOLDER
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
@@ -79,7 +92,9 @@ def save(files: Sequence[Path], main: Path, state: Path) -> None:
 
 def _saved_copy(state: Path) -> Path | None:
     for folder in (state / _FOLDER, state / f"{_FOLDER}.old"):
-        index = folder / _INDEX
-        if index.exists():
-            return folder / json.loads(index.read_text(encoding="utf-8"))["main"]
+        try:
+            index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+            return folder / index["main"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # not there, or cut short by a power failure
     return None

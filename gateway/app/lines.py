@@ -86,14 +86,16 @@ class FieldLines:
             LineFailed: the device did not answer in time, or its line is down.
         """
         found, bus = self._find(device)
+        normaliser = self._pipeline.normaliser
         try:
             parts = await bus.submit(ReadNow(found.id, points, within_s))
         except (TimeoutError, LookupError, LinkDown) as exc:
             raise LineFailed("timeout", f"{device} did not answer: {exc}") from exc
         readings: list[Reading] = []
         for samples in parts:
-            self._pipeline.inbox.put_samples(samples)
-            normal = self._pipeline.normaliser.to_readings(samples)
+            if self._pipeline.normaliser is normaliser:  # else a reload came between
+                self._pipeline.inbox.put_samples(samples)
+            normal = normaliser.to_readings(samples)
             if normal is not None:
                 readings.extend(singles(normal))
         return readings
@@ -119,7 +121,10 @@ class FieldLines:
         found = None if self._site is None else self._site.devices.get(device)
         if found is None:
             raise LineFailed("config", f"there is no device {device}")
-        return found, self._running[found.line].bus
+        running = self._running.get(found.line)
+        if running is None:
+            raise LineFailed("port_gone", f"line {found.line} is being reloaded: ask again")
+        return found, running.bus
 
     def _start(self, site: Site, line: Line, tasks: asyncio.TaskGroup) -> None:
         around = Around(self._clock, self._pipeline.inbox, ZoneInfo(site.gateway.timezone))

@@ -97,6 +97,8 @@ class SinkTask:
         while True:
             await self.uplink.connected()
             self.feed.requeue()
+            # What was encoded and never sent has no outcome that would take it out again.
+            self._backfill.clear()
             async with asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(
                     self._serve(around), name=f"sink:{self.sink.name}:connection"

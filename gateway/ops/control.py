@@ -11,15 +11,17 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 Arguments: TypeAlias = Mapping[str, Any]
 Ask: TypeAlias = Callable[[Arguments], Awaitable[Any]]
-Watch: TypeAlias = Callable[[Arguments], AsyncIterator[Any]]
+Watch: TypeAlias = Callable[[Arguments], AsyncGenerator[Any, None]]
 
 MAX_REQUEST = 64 * 1024
+LAST_WORDS_S = 1.0
+"""How long a client that reads nothing may hold up the closing of its connection."""
 SOCKET_MODE = 0o660
 
 
@@ -72,17 +74,17 @@ class ControlServer:
         except (ConnectionError, ValueError):
             pass  # hung up, or a line longer than MAX_REQUEST
         finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+            await _close(writer)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
-            async for answer in self._answers(line):
-                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
-                await writer.drain()
+            # Closed at once when the client hangs up, so that a stream lets go of what it watches.
+            async with contextlib.aclosing(self._answers(line)) as answers:
+                async for answer in answers:
+                    writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                    await writer.drain()
 
-    async def _answers(self, line: bytes) -> AsyncIterator[dict[str, Any]]:
+    async def _answers(self, line: bytes) -> AsyncGenerator[dict[str, Any], None]:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -93,17 +95,23 @@ class ControlServer:
         arguments: dict[str, Any] = {str(key): value for key, value in request.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         number = arguments.get("id")
         try:
-            async for result in self._results(str(arguments.get("op")), arguments):
-                yield {"id": number, "ok": True, **result}
+            async with contextlib.aclosing(
+                self._results(str(arguments.get("op")), arguments)
+            ) as results:
+                async for result in results:
+                    yield {"id": number, "ok": True, **result}
         except ControlError as exc:
             yield {"id": number, "ok": False, "error": str(exc)}
+        except (ValueError, TypeError) as exc:  # JSON of another shape than the operation takes
+            yield {"id": number, "ok": False, "error": f"the request has a wrong value: {exc}"}
 
-    async def _results(self, op: str, arguments: Arguments) -> AsyncIterator[dict[str, Any]]:
+    async def _results(self, op: str, arguments: Arguments) -> AsyncGenerator[dict[str, Any], None]:
         if op in self._asks:
             yield {"result": await self._asks[op](arguments)}
         elif op in self._watches:
-            async for result in self._watches[op](arguments):
-                yield {"result": result, "more": True}
+            async with contextlib.aclosing(self._watches[op](arguments)) as results:
+                async for result in results:
+                    yield {"result": result, "more": True}
         else:
             known = ", ".join(sorted([*self._asks, *self._watches]))
             raise ControlError(f"no operation {op!r}; there are: {known}")
@@ -113,21 +121,38 @@ async def ask(path: Path, op: str, **arguments: Any) -> AsyncIterator[Any]:  # n
     """Yield the results of one request to a running daemon.
 
     Raises:
-        ControlError: the daemon refused, with its reason.
+        ControlError: the daemon refused, with its reason, or it stopped before it had answered.
         OSError: no daemon listens there.
     """
     reader, writer = await asyncio.open_unix_connection(path, limit=16 * 1024 * 1024)
     try:
         writer.write(json.dumps({"id": 1, "op": op, **arguments}).encode() + b"\n")
-        await writer.drain()
-        while line := await reader.readline():
+        while line := await _next_line(reader):
             answer = json.loads(line)
             if not answer["ok"]:
                 raise ControlError(answer["error"])
             yield answer["result"]
             if not answer.get("more"):
                 return
+        raise ControlError("the gateway stopped before it had answered")
     finally:
-        writer.close()
-        with contextlib.suppress(ConnectionError):
+        await _close(writer)
+
+
+async def _next_line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ConnectionError:
+        return b""
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close, without waiting for a peer that does not read what it was sent."""
+    writer.close()
+    try:
+        async with asyncio.timeout(LAST_WORDS_S):
             await writer.wait_closed()
+    except TimeoutError:
+        writer.transport.abort()
+    except ConnectionError:
+        return
