@@ -23,7 +23,7 @@ from gateway.app.pipeline import Pipeline
 from gateway.app.platforms import Platforms
 from gateway.app.reload import SiteDiff, diff
 from gateway.app.sink import Around
-from gateway.app.watchdog import Watchdog
+from gateway.app.watchdog import LINE_STALL_S, Watchdog
 from gateway.commands.memory import ROOM as COMMANDS_ROOM
 from gateway.commands.memory import Memory
 from gateway.links.tcp_listener import ListenerHub
@@ -128,8 +128,12 @@ class Daemon:
         control = ControlServer(machine.places.control_socket, desk.asks(), desk.watches())
         ops.create_task(control.run(self._stop), name="control")
         ops.create_task(rooms.commander.run(self._stop), name="commands")
-        beats = {"pipeline": lambda: house.pipeline.heartbeat}
-        watchdog = Watchdog(machine.manager, beats, machine.clock.monotonic)
+        watchdog = Watchdog(
+            machine.manager,
+            {"pipeline": lambda: house.pipeline.heartbeat, "lines": house.lines.heartbeat},
+            machine.clock.monotonic,
+            patience_s={"lines": LINE_STALL_S},
+        )
         ops.create_task(watchdog.run(self._stop, lambda: _summary(house)), name="ops")
         ops.create_task(self._reload_when_told(rooms), name="reload")
         return control
@@ -171,7 +175,7 @@ class Daemon:
         rooms.house.site = self._site = site
         rooms.house.refused = ()
         self._doors.use(site)
-        rooms.house.pipeline.replace(site)
+        rooms.house.pipeline.replace(site, change)
         rooms.commander.replace(site)
         await rooms.house.lines.apply(site, change, rooms.field)
         await rooms.house.platforms.apply(site, change, rooms.sinks)

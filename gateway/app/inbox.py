@@ -113,6 +113,10 @@ class Inbox:
             except TimeoutError:
                 pass
         self._wake.clear()
+        return self.take_all()
+
+    def take_all(self) -> list[Item]:
+        """Return all there is now, urgent items first."""
         items: list[Item] = [
             *self._urgent,
             *self._telemetry,

@@ -56,8 +56,8 @@ class FieldLines:
 
     async def apply(self, site: Site, diff: SiteDiff, tasks: asyncio.TaskGroup) -> None:
         """Change to a reloaded site: lines that stay are only told of their devices."""
+        self._site = site  # first: what is asked while lines close is asked of the new site
         await self._stop(diff.lines_gone)
-        self._site = site
         for name in diff.lines_touched:
             self._running[name].bus.update(_devices_on(site, name))
         for name in sorted(diff.lines_new):
@@ -71,6 +71,11 @@ class FieldLines:
     def stats(self) -> list[LineStats]:
         """Return what every line did so far."""
         return [running.bus.stats() for running in self._running.values()]
+
+    def heartbeat(self) -> float:
+        """Return the loop time at which the line that is furthest behind last went round."""
+        beats = (running.bus.heartbeat for running in self._running.values())
+        return min(beats, default=self._clock.monotonic())
 
     def tap(self, name: LineName) -> Tap | None:
         """Return the flight recorder of a line; None where there is none."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.app.inbox import Inbox, Item, Ready, SnapshotWanted
+from gateway.app.reload import SiteDiff
 from gateway.model.clock import Clock
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId, SinkName
 from gateway.model.reading import Readings
@@ -66,12 +67,33 @@ class Pipeline:
         self._is_event_pending = False
         self._readings_pending = 0
         self._since: dict[DeviceId, DeviceState] = {}
+        self._outdated: list[tuple[PointId, ...]] = []
+        """Jobs of devices that the last reload changed; held, so that no other has their id."""
 
-    def replace(self, site: Site) -> None:
-        """Take a reloaded site; unchanged devices keep their memory."""
-        self.reporter.replace(site.devices)
+    def replace(self, site: Site, change: SiteDiff) -> None:
+        """Take a reloaded site; unchanged devices keep their memory.
+
+        What was read by the old rules is worked on by them: what waits now, and never again what
+        a changed device's old jobs still bring.
+        """
+        for item in self.inbox.take_all():
+            self._digest(item)
+        touched = change.devices_gone | change.devices_changed
+        self._outdated = self.normaliser.columns_of(touched)
+        self.reporter.replace(site.devices, touched)
         self._alarms.replace(site.devices)
+        for device in change.devices_gone:
+            self._since.pop(device, None)
         self._use(site)
+        self._end_orphans()
+        self.inbox.wake()
+
+    def _end_orphans(self) -> None:
+        """End the events that nothing in the site watches any more."""
+        for orphan in self._alarms.orphans():
+            at_ms, tq = self._clock.now_ms(), self._clock.quality()
+            self._keep(Record(orphan.device, at_ms, tq, orphan.event))
+            self._changes.append(orphan.change)
 
     def _use(self, site: Site) -> None:
         simulated = {
@@ -91,6 +113,7 @@ class Pipeline:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set and nothing is left."""
+        self._end_orphans()
         while not (stop.is_set() and self.inbox.is_empty):
             now = self.heartbeat = self._clock.monotonic()
             if self._commit_at is None:
@@ -142,6 +165,8 @@ class Pipeline:
     def _take_samples(self, samples: Samples) -> None:
         if samples.device not in self._site.devices:
             return  # taken just before a reload removed the device
+        if any(samples.points is points for points in self._outdated):
+            return  # read by the rules from before the reload
         self.counters.samples += 1
         readings = self.normaliser.to_readings(samples)
         if readings is None:
@@ -161,17 +186,21 @@ class Pipeline:
 
     def _take_device_state(self, state: DeviceState) -> None:
         known = self._since.get(state.device)
+        if state.device not in self._site.devices:
+            return  # told just before a reload removed the device
         if known is not None and known.is_online == state.is_online:
             return
         self._since[state.device] = state
-        body = StateBody(state.is_online, state.why, state.at_ms)
-        self._keep(Record(state.device, state.at_ms, state.tq, body))
+        self._keep(_state_record(state, None))
 
     def _take_line_state(self, state: LineState) -> None:
         fields = (("line", str(state.line)), ("up", str(state.is_up).lower()), ("why", state.why))
         self._keep(Record(GATEWAY_ITSELF, state.at_ms, state.tq, LogBody("line", fields)))
 
     def _take_snapshot(self, sink: SinkName) -> None:
+        # A broker that was restarted may have lost what it retained, and a new sink never had it.
+        for state in self._since.values():
+            self._keep(_state_record(state, sink))
         tq = self._clock.quality()
         for device, ts_ms, body in snapshots(list(self.reporter.latest())):
             self._keep(Record(device, ts_ms, tq, body, sink))
@@ -205,9 +234,27 @@ class Pipeline:
         self._records, self._changes, self._waiting = [], [], []
         self._commit_at, self._is_event_pending, self._readings_pending = None, False, 0
         if records or changes:
-            await self._outbox.append(records, changes)
+            await self._append(records, changes)
             self.counters.records += len(records)
             self.counters.commits += 1
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+    async def _append(self, records: Sequence[Record], changes: Sequence[StateChange]) -> None:
+        """Append them; one that cannot be stored is left out and does not stop the others."""
+        try:
+            await self._outbox.append(records, changes)
+        except (ValueError, TypeError) as exc:
+            self.counters.faults += 1
+            if len(records) <= 1:
+                _log.error("a record cannot be stored: %s", exc, exc_info=exc)
+                return
+            half = len(records) // 2
+            await self._append(records[:half], changes)
+            await self._append(records[half:], ())
+
+
+def _state_record(state: DeviceState, sink: SinkName | None) -> Record:
+    body = StateBody(state.is_online, state.why, state.at_ms)
+    return Record(state.device, state.at_ms, state.tq, body, sink)

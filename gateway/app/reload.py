@@ -79,6 +79,10 @@ def _restart_reasons(old: Site, new: Site) -> tuple[str, ...]:
         reasons.append("gateway.id")
     if old.gateway.site != new.gateway.site:
         reasons.append("gateway.site")
+    if old.gateway.timezone != new.gateway.timezone:
+        reasons.append("gateway.timezone")
+    if old.gateway.clock != new.gateway.clock:
+        reasons.append("gateway.clock")
     if old.store != new.store:
         reasons.append("store")
     return tuple(reasons)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from gateway.ops.notify import ServiceManager
 
 STALL_S = 30.0
 """A pipeline or store that has not moved for this long has stopped."""
+LINE_STALL_S = 180.0
+"""A line may rest for a minute, and its longest job takes less than another."""
 
 
 class Watchdog:
@@ -19,16 +22,26 @@ class Watchdog:
         manager: ServiceManager,
         heartbeats: Mapping[str, Callable[[], float]],
         now: Callable[[], float],
+        *,
+        patience_s: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """Take what returns the loop time at which each room last moved."""
+        """Take what returns the loop time at which each room last moved.
+
+        `patience_s` is how long ago that may be, where STALL_S is too short.
+        """
         self._manager = manager
         self._heartbeats = heartbeats
+        self._patience_s = patience_s
         self._now = now
 
     def stalled(self) -> list[str]:
         """Return the names of rooms that have stopped."""
         now = self._now()
-        return [name for name, beat in self._heartbeats.items() if now - beat() > STALL_S]
+        return [
+            name
+            for name, beat in self._heartbeats.items()
+            if now - beat() > self._patience_s.get(name, STALL_S)
+        ]
 
     async def run(self, stop: asyncio.Event, status: Callable[[], str]) -> None:
         """Feed while nothing is stalled; show one line of status."""

@@ -63,6 +63,8 @@ class BusLine:
         self._is_woken = False
         self._is_babbling = False
         self._busy_with: Read | Unit | None = None
+        self.heartbeat = self._loop.time()
+        """Loop time at which it last went round, for the watchdog; it rests a minute at most."""
 
     @overload
     async def submit(self, request: ReadNow) -> tuple[Samples, ...]: ...
@@ -131,6 +133,7 @@ class BusLine:
         many = None if window is None else ManyInFlight(core, self._link, window)
         answers = Answers(core, polls, serial.echo if window is None else None)
         while not stop.is_set():
+            self.heartbeat = self._loop.time()
             if not self._link.is_open:
                 await self._reopen(stop)
                 serial.opened()
@@ -309,7 +312,7 @@ class BusLine:
         """
         core = self._core
         self._apply_update()
-        now = core.time()
+        now = self.heartbeat = core.time()
         if core.is_up is not False and now < started + OPEN_GRACE_S:
             return started + OPEN_GRACE_S
         while (entry := core.schedule.pop(now, core.clock.now_ms())) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,10 @@ def ask_daemon(
     arguments: argparse.Namespace, show: Callable[[Any], None], op: str, **fields: object
 ) -> int:
     """Ask, and hand every result to `show`; returns the exit status."""
-    socket = socket_of(arguments)
+    path = socket_of(arguments)
 
     async def conversation() -> None:
-        async for result in ask(socket, op, **fields):
+        async for result in ask(path, op, **fields):
             show(result)
 
     try:
@@ -40,16 +41,23 @@ def ask_daemon(
         return Exit.FAILED
     except (FileNotFoundError, ConnectionRefusedError):
         complain(
-            f"linli: no gateway listens at {socket}. Is it running (systemctl status "
+            f"linli: no gateway listens at {path}. Is it running (systemctl status "
             "linli-gateway)? Another one is named with --socket"
         )
         return Exit.FAILED
     except PermissionError:
-        complain(f"linli: no permission for {socket}: join the group linli, or use sudo")
+        complain(f"linli: no permission for {path}: join the group linli, or use sudo")
         return Exit.FAILED
     return Exit.DONE
 
 
 def is_daemon_there(arguments: argparse.Namespace) -> bool:
-    """Whether a daemon has made its socket."""
-    return socket_of(arguments).exists()
+    """Whether a daemon listens; one that was killed leaves its socket behind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(socket_of(arguments)))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True  # such as no permission: asking says so
+        return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -34,15 +35,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     verb: Verb = arguments.verb
     try:
-        return verb.run(arguments)
+        status = verb.run(arguments)
+        sys.stdout.flush()  # here, where a reader that went away is no error
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away, as `head` does
+        _forget_output()  # the reader of our output went away, as `head` does
         return Exit.DONE
     except OSError as exc:
         complain(f"linli: {exc}")
         return Exit.FAILED
+    return status
+
+
+def _forget_output() -> None:
+    """Let the interpreter flush what is left to nowhere, else it ends with status 120."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def verb_names() -> tuple[str, ...]:

@@ -37,6 +37,10 @@ class Refused(Exception):
     """It cannot be done; the text says why and what to do."""
 
 
+class SiteRefused(Refused):
+    """The site file has errors; the text is all of them."""
+
+
 class _Nowhere:
     """Takes what the line has to say besides the answer."""
 
@@ -62,8 +66,21 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", default="1", help="address of the device (default 1)")
     parser.add_argument("--variant", help="variant of the profile")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=N", help="variable of the profile"
+        "--set",
+        action="append",
+        default=[],
+        type=_variable,
+        metavar="NAME=N",
+        help="variable of the profile",
     )
+
+
+def _variable(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    try:
+        return name, int(number)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=N with a whole number") from None
 
 
 def is_direct(arguments: argparse.Namespace) -> bool:
@@ -132,9 +149,7 @@ def _direct(arguments: argparse.Namespace) -> tuple[Site, Device]:
         "address": arguments.address,
     }
     if arguments.set:
-        device["set"] = {
-            name: int(n) for name, _, n in (one.partition("=") for one in arguments.set)
-        }
+        device["set"] = dict(arguments.set)
     if arguments.variant:
         device["variant"] = arguments.variant
     tree = {
@@ -154,7 +169,7 @@ def _load(file: Path) -> Site:
     result = load_site(file)
     if result.site is None:
         language = "zh" if is_chinese() else "en"
-        raise Refused("\n".join(one.in_language(language).text() for one in result.problems))
+        raise SiteRefused("\n".join(one.in_language(language).text() for one in result.problems))
     return result.site
 
 
@@ -207,5 +222,8 @@ async def _read(
 
 def complain_of(refused: Refused) -> int:
     """Say why, and return the exit status."""
+    if isinstance(refused, SiteRefused):
+        complain(str(refused))
+        return Exit.CONFIGURATION
     complain(f"linli: {refused}")
     return Exit.FAILED

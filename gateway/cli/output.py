@@ -25,6 +25,12 @@ def say(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def say_now(text: str) -> None:
+    """Write one line of a result that goes on, at once also where a pipe reads it."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def complain(text: str) -> None:
     """Write one line for people to stderr."""
     sys.stderr.write(text + "\n")

@@ -42,7 +42,7 @@ def is_plain_float(point: Point) -> bool:
 
 
 def scale_exactly(raw: float, scale: Decimal, offset: Decimal) -> float:
-    """Return raw * scale + offset, rounded once, to the nearest double."""
+    """Return raw * scale + offset, rounded once, to the nearest double; infinite beyond it."""
     exact = (Decimal(raw) if isinstance(raw, int) else Decimal(repr(raw))) * scale + offset
     return float(exact)
 
@@ -99,8 +99,8 @@ def _scaled_int(scale: Decimal, offset: Decimal) -> Convert:
 
     def convert(raw: Raw) -> Value | None:
         if isinstance(raw, float):
-            scaled = scale_exactly(raw, scale, offset) if isfinite(raw) else None
-            return None if scaled is None else round(scaled)
+            scaled = scale_exactly(raw, scale, offset) if isfinite(raw) else raw
+            return round(scaled) if isfinite(scaled) else None
         if not isinstance(raw, int):
             return None
         whole, rest = divmod(raw * factor + addend, divisor)
@@ -118,7 +118,10 @@ def _scaled_float(scale: Decimal, offset: Decimal) -> Convert:
             return (raw * factor + addend) / divisor
         if not isinstance(raw, float) or not isfinite(raw):
             return None
-        return raw if is_plain else scale_exactly(raw, scale, offset)
+        if is_plain:
+            return raw
+        scaled = scale_exactly(raw, scale, offset)
+        return scaled if isfinite(scaled) else None
 
     return convert
 

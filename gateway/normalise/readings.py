@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 from typing import TypeAlias, TypeGuard, cast
 
 from gateway.model.ids import DeviceId, PointId
@@ -16,7 +16,8 @@ from gateway.normalise.convert import Convert, compile_point, is_plain_float, sc
 from gateway.settings.site import Device, Point, ScaleFrom
 
 _NO_VALUE = bad(Reason.RANGE)
-_MISSING = bad(Reason.CONFIG)
+MAX_EXPONENT = 10
+"""SunSpec Information Model Specification: a scale factor (sunssf) lies between -10 and 10."""
 
 _ONLY_FLOATS = {float}
 
@@ -30,6 +31,11 @@ class _Scaled:
     column: int
     factor: int
     kind: ScaleFrom
+    no_factor: tuple[int | float, ...]
+    """Raw values by which the device says that it has no factor."""
+    low: float
+    high: float
+    """Plausible range of the scaled value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,10 @@ class Normaliser:
             return _readings(samples, plan, (None,) * count, (bad(samples.fault),) * count)
         values = self._values(plan, samples.raw)
         return _readings(samples, plan, values, self._marks(samples.device, values))
+
+    def columns_of(self, devices: Collection[DeviceId]) -> list[tuple[PointId, ...]]:
+        """Return the points of every job of these devices, the very tuples that came with it."""
+        return [points for device, points in self._columns if device in devices]
 
     def _marks(self, device: DeviceId, values: tuple[Value | None, ...]) -> tuple[Mark, ...] | None:
         good = SIMULATED if device in self._simulated else GOOD
@@ -130,8 +140,15 @@ def _readings(
 def _scale_by(value: Value | None, factor: Raw | None, scaled: _Scaled) -> Value | None:
     if isinstance(value, str | None) or not isinstance(factor, int | float):
         return None
-    by = Decimal(10) ** int(factor) if scaled.kind.kind == "exponent" else Decimal(repr(factor))
-    return scale_exactly(value, by, Decimal(0))
+    if factor in scaled.no_factor or not isfinite(factor):
+        return None
+    by = Decimal(repr(factor))
+    if scaled.kind.kind == "exponent":
+        if abs(factor) > MAX_EXPONENT:
+            return None
+        by = Decimal(10) ** int(factor)
+    number = scale_exactly(value, by, Decimal(0))
+    return number if isfinite(number) and scaled.low <= number <= scaled.high else None
 
 
 def _compile(points: Sequence[Point], job: tuple[PointId, ...]) -> _Plan:
@@ -144,10 +161,33 @@ def _compile(points: Sequence[Point], job: tuple[PointId, ...]) -> _Plan:
         raw_index,
         raw_index == tuple(range(len(job))),
         raw_index == tuple(range(len(job))) and all(map(is_plain_float, shown)),
-        tuple(compile_point(point) for point in shown),
+        tuple(compile_point(_before_scaling(point)) for point in shown),
         tuple(
-            _Scaled(column, place[point.scale_from.point], point.scale_from)
+            _scaled(point, point.scale_from, by_id, column=column, place=place)
             for column, point in enumerate(shown)
             if point.scale_from is not None
         ),
+    )
+
+
+def _before_scaling(point: Point) -> Point:
+    """Return the point without its range where that is one of the value still to be scaled."""
+    return point if point.scale_from is None else replace(point, minimum=None, maximum=None)
+
+
+def _scaled(
+    point: Point,
+    by: ScaleFrom,
+    by_id: Mapping[PointId, Point],
+    *,
+    column: int,
+    place: Mapping[PointId, int],
+) -> _Scaled:
+    return _Scaled(
+        column,
+        place[by.point],
+        by,
+        by_id[by.point].invalid,
+        -inf if point.minimum is None else point.minimum,
+        inf if point.maximum is None else point.maximum,
     )

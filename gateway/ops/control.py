@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -117,7 +117,7 @@ class ControlServer:
             raise ControlError(f"no operation {op!r}; there are: {known}")
 
 
-async def ask(path: Path, op: str, **arguments: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - JSON
+async def ask(path: Path, op: str, **arguments: Any) -> AsyncGenerator[Any, None]:  # noqa: ANN401 - JSON
     """Yield the results of one request to a running daemon.
 
     Raises:
@@ -127,14 +127,17 @@ async def ask(path: Path, op: str, **arguments: Any) -> AsyncIterator[Any]:  # n
     reader, writer = await asyncio.open_unix_connection(path, limit=16 * 1024 * 1024)
     try:
         writer.write(json.dumps({"id": 1, "op": op, **arguments}).encode() + b"\n")
+        has_answered = False
         while line := await _next_line(reader):
             answer = json.loads(line)
+            has_answered = True
             if not answer["ok"]:
                 raise ControlError(answer["error"])
             yield answer["result"]
             if not answer.get("more"):
                 return
-        raise ControlError("the gateway stopped before it had answered")
+        if not has_answered:
+            raise ControlError("the gateway stopped before it had answered")
     finally:
         await _close(writer)
 

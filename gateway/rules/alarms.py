@@ -17,14 +17,24 @@ ROOM = "alarms"
 
 @dataclass(slots=True)
 class _Alarm:
-    """One rule on one point: whether its event stands, and since when its condition holds."""
+    """One rule on one point: whether its event stands, and since when its condition holds.
+
+    One for all jobs that read the point, so that a command's read does not raise it again.
+    """
 
     rule: EventRule
-    index: int
     key: str
     point: PointId
     eid: str | None = None
     holding_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """An alarm, and the place of its point among the readings of one job."""
+
+    index: int
+    alarm: _Alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,15 @@ class Raised:
 
 
 NOTHING = Raised((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """The end of an event that nothing watches any more, and what to forget."""
+
+    device: DeviceId
+    event: EventBody
+    change: StateChange
 
 
 class Alarms:
@@ -51,12 +70,27 @@ class Alarms:
         self._devices = devices
         self._standing = dict(saved)
         self._new_eid = new_eid
-        self._watched: dict[tuple[DeviceId, PointColumn], tuple[_Alarm, ...]] = {}
+        self._alarms: dict[str, _Alarm] = {}
+        self._watched: dict[tuple[DeviceId, PointColumn], tuple[_Watched, ...]] = {}
 
     def replace(self, devices: Mapping[DeviceId, Device]) -> None:
         """Take a changed site; events that stand keep their id where the rule still exists."""
         self._devices = devices
         self._watched.clear()
+
+    def orphans(self) -> tuple[Orphan, ...]:
+        """End the events whose device, point or rule the site does not have any more."""
+        kept = {
+            _key(device.id, point.id, rule)
+            for device in self._devices.values()
+            for point in device.points
+            for rule in point.events
+        }
+        self._alarms = {key: alarm for key, alarm in self._alarms.items() if key in kept}
+        return tuple(
+            self._orphan(key, self._standing.pop(key))
+            for key in sorted(self._standing.keys() - kept)
+        )
 
     def standing(self) -> Mapping[str, str]:
         """Return the events that stand: `device/point/type` to event id."""
@@ -72,11 +106,9 @@ class Alarms:
             return NOTHING
         events: list[EventBody] = []
         changes: list[StateChange] = []
-        for alarm in watched:
-            value = readings.values[alarm.index]
-            is_good = readings.marks is None or (
-                readings.marks[alarm.index].quality is Quality.GOOD
-            )
+        for each in watched:
+            alarm, value = each.alarm, readings.values[each.index]
+            is_good = readings.marks is None or (readings.marks[each.index].quality is Quality.GOOD)
             if value is None or not is_good:
                 continue
             event = self._judge(alarm, value, now)
@@ -103,21 +135,31 @@ class Alarms:
         alarm.eid = alarm.holding_since = None
         return _event(alarm, eid, "cleared", value)
 
-    def _watched_by(self, readings: Readings) -> tuple[_Alarm, ...]:
+    def _watched_by(self, readings: Readings) -> tuple[_Watched, ...]:
         key = (readings.device, readings.column)
         watched = self._watched.get(key)
         if watched is None:
             rules = {point.id: point.events for point in self._devices[readings.device].points}
             watched = self._watched[key] = tuple(
-                self._alarm(readings.device, point, index, rule)
+                _Watched(index, self._alarm(readings.device, point, rule))
                 for index, point in enumerate(readings.column.points)
                 for rule in rules[point]
             )
         return watched
 
-    def _alarm(self, device: DeviceId, point: PointId, index: int, rule: EventRule) -> _Alarm:
-        key = f"{device}/{point}/{rule.type}"
-        return _Alarm(rule, index, key, point, self._standing.get(key))
+    def _alarm(self, device: DeviceId, point: PointId, rule: EventRule) -> _Alarm:
+        key = _key(device, point, rule)
+        alarm = self._alarms.get(key)
+        if alarm is None:
+            alarm = self._alarms[key] = _Alarm(rule, key, point, self._standing.get(key))
+        alarm.rule = rule
+        return alarm
+
+    def _orphan(self, key: str, eid: str) -> Orphan:
+        device, point, type_ = key.split("/", 2)
+        text = "nothing watches it any more: the site was changed"
+        event = EventBody(eid, type_, 0, "cleared", point, detail=text)
+        return Orphan(DeviceId(device), event, StateChange(ROOM, key, None))
 
 
 def is_met(when: Condition, value: Value) -> bool:
@@ -138,6 +180,10 @@ def is_past(when: Condition, value: Value) -> bool:
     if when.above is not None:
         return value <= when.clear
     return value >= when.clear
+
+
+def _key(device: DeviceId, point: PointId, rule: EventRule) -> str:
+    return f"{device}/{point}/{rule.type}"
 
 
 def _event(alarm: _Alarm, eid: str, state: str, value: Value) -> EventBody:

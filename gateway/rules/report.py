@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ulp
 
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import GOOD, Mark, Quality
@@ -30,7 +31,8 @@ class _Watch:
 
     deadbands: tuple[Deadband, ...]
     has_deadband: bool
-    sent: list[_Sent | None]
+    sent: dict[PointId, _Sent]
+    """Of the whole device: what a command read and sent counts for the polls too."""
     latest: Readings | None = None
     is_all_good: bool = False
 
@@ -42,15 +44,23 @@ class Reporter:
         """Take the devices of the site; `replace` takes those of a reloaded one."""
         self._devices = devices
         self._watches: dict[tuple[DeviceId, PointColumn], _Watch] = {}
+        self._sent: dict[DeviceId, dict[PointId, _Sent]] = {}
+        self._asked: dict[DeviceId, dict[PointId, Readings]] = {}
+        """The newest readings that somebody asked for; one for each point at most."""
 
-    def replace(self, devices: Mapping[DeviceId, Device]) -> None:
-        """Take a changed site: devices that stayed the same keep their memory."""
-        kept = {id_ for id_, device in devices.items() if self._devices.get(id_) == device}
-        self._watches = {key: watch for key, watch in self._watches.items() if key[0] in kept}
+    def replace(self, devices: Mapping[DeviceId, Device], forget: Collection[DeviceId]) -> None:
+        """Take a changed site; all but the devices to `forget` keep their memory."""
+        for key in [key for key in self._watches if key[0] in forget]:
+            del self._watches[key]
+        for device in forget:
+            self._sent.pop(device, None)
+            self._asked.pop(device, None)
         self._devices = devices
 
     def report(self, readings: Readings, now: float) -> PropBody | None:
         """Return what of these readings is to be sent, or None. `now` is monotonic seconds."""
+        if readings.asked:
+            return self._report_asked(readings, now)
         watch = self._watch(readings)
         is_good = readings.marks is None or _all_good(readings.marks)
         watch.latest = readings
@@ -58,25 +68,38 @@ class Reporter:
             was_bad = not watch.is_all_good
             watch.is_all_good = True
             if was_bad:
-                watch.sent = [None] * len(watch.sent)
+                for point in readings.column.points:
+                    watch.sent.pop(point, None)
             return PropBody(readings.column, readings.values, readings.marks)
         watch.is_all_good = False
         return _selected(readings, watch, now)
 
     def latest(self) -> Iterator[Readings]:
-        """Yield the newest readings of every job, for a snapshot after a connect."""
+        """Yield the newest readings of every job, for a snapshot after a connect.
+
+        A point may be in several; the one with the newest time counts.
+        """
+        for asked in self._asked.values():
+            yield from {id(readings): readings for readings in asked.values()}.values()
         for watch in self._watches.values():
             if watch.latest is not None:
                 yield watch.latest
 
     def latest_of(self, device: DeviceId) -> list[Reading]:
         """Return the newest reading of every point of one device."""
-        return [
-            reading
-            for readings in self.latest()
-            if readings.device == device
-            for reading in singles(readings)
-        ]
+        return _newest([one for one in self.latest() if one.device == device])
+
+    def _report_asked(self, readings: Readings, now: float) -> PropBody:
+        """Send all of it, and let the polls of the same points know what was sent."""
+        sent = self._sent.setdefault(readings.device, {})
+        asked = self._asked.setdefault(readings.device, {})
+        for one in singles(readings):
+            sent[one.point] = _Sent(one.value, one.mark, now)
+            asked[one.point] = readings
+        for (device, _), watch in self._watches.items():
+            if device == readings.device:
+                watch.is_all_good = False
+        return PropBody(readings.column, readings.values, readings.marks)
 
     def _watch(self, readings: Readings) -> _Watch:
         key = (readings.device, readings.column)
@@ -87,7 +110,7 @@ class Reporter:
             watch = self._watches[key] = _Watch(
                 deadbands,
                 any(d.absolute is not None or d.percent is not None for d in deadbands),
-                [None] * len(deadbands),
+                self._sent.setdefault(readings.device, {}),
             )
         return watch
 
@@ -117,15 +140,26 @@ def singles(readings: Readings) -> Iterator[Reading]:
 
 def _snapshot(parts: Sequence[Readings]) -> tuple[int, PropBody]:
     newest = max(part.ts_ms for part in parts)
-    flat = [(part.ts_ms, one) for part in parts for one in singles(part)]
-    column = PointColumn(tuple(one.point for _, one in flat), tuple(one.unit for _, one in flat))
+    flat = _newest(parts)
+    column = PointColumn(tuple(one.point for one in flat), tuple(one.unit for one in flat))
     return newest, PropBody(
         column,
-        tuple(one.value for _, one in flat),
-        tuple(one.mark for _, one in flat),
-        tuple(ts_ms - newest for ts_ms, _ in flat),
+        tuple(one.value for one in flat),
+        tuple(one.mark for one in flat),
+        tuple(one.ts_ms - newest for one in flat),
         is_snapshot=True,
     )
+
+
+def _newest(parts: Sequence[Readings]) -> list[Reading]:
+    """Return the newest reading of every point."""
+    found: dict[PointId, Reading] = {}
+    for part in parts:
+        for one in singles(part):
+            known = found.get(one.point)
+            if known is None or one.ts_ms >= known.ts_ms:
+                found[one.point] = one
+    return list(found.values())
 
 
 def _all_good(marks: Sequence[Mark]) -> bool:
@@ -141,7 +175,7 @@ def _selected(readings: Readings, watch: _Watch, now: float) -> PropBody | None:
     column, marks = readings.column, readings.marks
     for index in chosen:
         mark = GOOD if marks is None else marks[index]
-        watch.sent[index] = _Sent(readings.values[index], mark, now)
+        watch.sent[column.points[index]] = _Sent(readings.values[index], mark, now)
     if len(chosen) == len(readings.values):
         return PropBody(column, readings.values, marks)
     return PropBody(
@@ -154,9 +188,9 @@ def _selected(readings: Readings, watch: _Watch, now: float) -> PropBody | None:
 
 
 def _passes(readings: Readings, watch: _Watch, index: int, now: float) -> bool:
-    sent, deadband = watch.sent[index], watch.deadbands[index]
+    sent, deadband = watch.sent.get(readings.column.points[index]), watch.deadbands[index]
     mark = GOOD if readings.marks is None else readings.marks[index]
-    if readings.asked or sent is None or mark != sent.mark:
+    if sent is None or mark != sent.mark:
         return True
     if mark.quality is not Quality.GOOD:
         return now - sent.at >= (deadband.heartbeat_s or BAD_HEARTBEAT_S)
@@ -170,12 +204,13 @@ def _is_news(value: Value | None, last: Value | None, deadband: Deadband) -> boo
         return True
     if isinstance(value, bool | str | None) or isinstance(last, bool | str | None):
         return value != last
-    change = abs(value - last)
+    if value == last:
+        return False
+    # 230.2 - 230.1 is 0.09999999999999432: a step of exactly the dead-band must not get lost.
+    change = abs(value - last) + 4 * ulp(max(abs(value), abs(last)))
     if deadband.absolute is not None and change >= deadband.absolute:
         return True
-    return (
-        deadband.percent is not None and change * 100 >= deadband.percent * abs(last) and change > 0
-    )
+    return deadband.percent is not None and change * 100 >= deadband.percent * abs(last)
 
 
 def point_of(device: Device, point: PointId) -> Point | None:

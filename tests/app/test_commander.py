@@ -30,8 +30,11 @@ GATE, PLACE, POS = DeviceId("gate-1"), SinkName("property"), PointId("pos")
 
 
 class _Clock:
+    def __init__(self) -> None:
+        self.ms = NOW
+
     def now_ms(self) -> int:
-        return NOW
+        return self.ms
 
     def monotonic(self) -> float:
         return 0.0
@@ -94,9 +97,13 @@ def _set(rid: str, value: Value) -> Command:
 
 
 async def _run(
-    house: _House, *commands: Command | BadCommand, memory: Memory | None = None
+    house: _House,
+    *commands: Command | BadCommand,
+    memory: Memory | None = None,
+    clock: _Clock | None = None,
 ) -> None:
-    commander = Commander(_site(), house, house, clock=_Clock(), memory=memory or Memory({}))
+    clock, memory = clock or _Clock(), memory or Memory({})
+    commander = Commander(_site(), house, house, clock=clock, memory=memory)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(commander.run(stop), name="commands")
@@ -158,3 +165,33 @@ async def test_what_is_refused_touches_nothing_and_is_answered() -> None:
         "r2": ("rejected", "no_device"),
         "r3": ("rejected", "shape"),
     }
+
+
+async def test_a_command_that_expires_while_it_is_audited_does_not_act() -> None:
+    clock = _Clock()
+
+    class _SlowStore(_House):
+        async def commit(
+            self, records: Sequence[Record], changes: Sequence[StateChange] = ()
+        ) -> None:
+            clock.ms += 2000
+            await super().commit(records, changes)
+
+    house = _SlowStore()
+    await _run(house, _set("r1", "open"), clock=clock)
+    assert not [did for did in house.did if did.startswith("write")]
+    assert [reply.status for reply in house.replies] == ["expired"]
+
+
+async def test_a_command_waits_for_its_line_no_longer_than_it_is_valid() -> None:
+    waits: list[float] = []
+
+    class _Line(_House):
+        async def write(
+            self, device: DeviceId, point: PointId, raw: Raw, *, within_s: float
+        ) -> None:
+            waits.append(within_s)
+            await super().write(device, point, raw, within_s=within_s)
+
+    await _run(_Line(), _set("r1", "open"))
+    assert waits == [1.0]

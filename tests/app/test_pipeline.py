@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 from gateway.app.pipeline import Pipeline
+from gateway.app.reload import diff
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, GatewayId, LineName, PointId, SinkName, SiteId
+from gateway.model.reading import Value
 from gateway.model.record import EventBody, PropBody, Record, StateBody, StateChange
 from gateway.model.sample import DeviceState, Raw, Samples
 from gateway.rules.alarms import Alarms
@@ -77,8 +81,8 @@ def _samples(device: DeviceId, points: tuple[PointId, ...], *raw: Raw) -> Sample
 class _Run:
     """A pipeline at work, stopped at the end."""
 
-    def __init__(self, store: Store) -> None:
-        self.outbox = _Store()
+    def __init__(self, store: Store, outbox: _Store | None = None) -> None:
+        self.outbox = outbox or _Store()
         site = _site(store)
         alarms = Alarms(site.devices, {}, lambda: "e1")
         self.pipeline = Pipeline(site, self.outbox, _Clock(), alarms)
@@ -162,3 +166,71 @@ async def test_a_command_waits_until_its_audit_record_is_safe() -> None:
         record = Record(METER, 0, TimeQuality.SYNC, StateBody(True, "", 0))
         await pipeline.commit([record])
         assert run.outbox.commits == [[record]]
+
+
+async def test_what_waits_at_a_reload_is_worked_on_by_the_old_rules() -> None:
+    store = Store(commit_every_s=3600.0)
+    run = _Run(store)
+    old = _site(store)
+    tenfold = a_device(METER, [a_point("u_a", scale=Decimal(10))])
+    new = replace(old, devices={**old.devices, METER: tenfold})
+    async with run as pipeline:
+        pipeline.inbox.put_samples(_samples(METER, VOLTAGE, 230))
+        pipeline.replace(new, diff(old, new))
+        pipeline.inbox.put_samples(_samples(METER, VOLTAGE, 231))  # the old job's last reply
+        pipeline.inbox.put_samples(_samples(METER, (PointId("u_a"),), 232))
+    assert _values(run) == [(230.0,), (2320.0,)]
+
+
+async def test_a_removed_device_leaves_no_state_and_no_event_behind() -> None:
+    store = Store(commit_every_s=3600.0)
+    run = _Run(store)
+    old = _site(store)
+    new = replace(old, devices={METER: old.devices[METER]})
+    async with run as pipeline:
+        pipeline.inbox.put_device_state(DeviceState(DOOR, True, "answers", 5, TimeQuality.SYNC))
+        pipeline.inbox.put_samples(_samples(DOOR, CONTACT, True))
+        pipeline.replace(new, diff(old, new))
+    assert not pipeline.device_states()
+    assert not pipeline.standing_events()
+    events = [r.body for c in run.outbox.commits for r in c if isinstance(r.body, EventBody)]
+    assert [(event.state, event.eid) for event in events] == [("raised", "e1"), ("cleared", "e1")]
+    assert run.outbox.states[-1] == StateChange("alarms", "door-1/open/door_open", None)
+
+
+async def test_a_sink_that_connects_is_told_the_state_of_every_device() -> None:
+    run = _Run(Store(commit_every_s=3600.0))
+    async with run as pipeline:
+        pipeline.inbox.put_device_state(DeviceState(METER, False, "timeout", 5, TimeQuality.SYNC))
+        pipeline.inbox.put_snapshot(SinkName("province"))
+    records = [record for commit in run.outbox.commits for record in commit]
+    assert [record.sink for record in records] == [None, "province"]
+    assert records[0].body == records[1].body
+
+
+async def test_a_record_that_cannot_be_stored_stops_no_other() -> None:
+    class _Picky(_Store):
+        async def append(
+            self, records: Sequence[Record], states: Sequence[StateChange] = ()
+        ) -> None:
+            if any(record.ts_ms < 0 for record in records):
+                raise ValueError("not storable")
+            await super().append(records, states)
+
+    run = _Run(Store(commit_every_s=3600.0), _Picky())
+    async with run as pipeline:
+        state = StateBody(True, "", 0)
+        await pipeline.commit(
+            [Record(METER, ts_ms, TimeQuality.SYNC, state) for ts_ms in (1, -1, 2)]
+        )
+    assert [r.ts_ms for commit in run.outbox.commits for r in commit] == [1, 2]
+    assert pipeline.counters.faults == 3  # of three, of two, of one
+
+
+def _values(run: _Run) -> list[tuple[Value | None, ...]]:
+    return [
+        record.body.values
+        for commit in run.outbox.commits
+        for record in commit
+        if isinstance(record.body, PropBody)
+    ]

@@ -70,3 +70,25 @@ def test_a_bad_file_falls_back_to_the_last_good_site(tmp_path: Path) -> None:
     assert set(started.result.site.devices) == set(site.devices)
     strict = last_good.load_or_fall_back(file, state, strict=True)
     assert strict.result.site is None
+
+
+def test_a_site_runs_though_no_copy_of_it_can_be_kept(site: Site, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.write_text("a file where the folder should be", encoding="utf-8")
+    last_good.save(site.files, tmp_path / "site.yaml", state)
+    assert state.is_file()
+
+
+def test_a_copy_cut_short_by_a_power_failure_is_passed_over(site: Site, tmp_path: Path) -> None:
+    file, state = tmp_path / "site.yaml", tmp_path / "state"
+    last_good.save(site.files, file, state)
+    (state / "last-good" / "index.json").write_text("", encoding="utf-8")
+    file.write_text("version: 1\n", encoding="utf-8")
+    started = last_good.load_or_fall_back(file, state, strict=False)
+    assert started.result.site is None
+    assert not started.is_fallback
+
+
+def test_another_timezone_needs_a_restart(site: Site) -> None:
+    changed = replace(site, gateway=replace(site.gateway, timezone="Europe/Berlin"))
+    assert diff(site, changed).needs_restart == ("gateway.timezone",)

@@ -1,5 +1,9 @@
 """The samples of a job become readings of the same moment, and a failure is told for each."""
 
+from decimal import Decimal
+
+import pytest
+
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import SIMULATED, Quality, bad
@@ -83,3 +87,31 @@ def test_plain_floats_pass_as_they_are_and_what_is_not_finite_does_not() -> None
         spoilt = normaliser.to_readings(_samples("u_a", "u_b", raw=(230.1, bad_value)))
         assert spoilt is not None
         assert spoilt.values == (230.1, None)
+
+
+@pytest.mark.parametrize("factor", [-32768, 30000, float("nan"), float("inf")])
+def test_a_scale_register_that_is_none_makes_no_value(factor: float) -> None:
+    scaled = a_point("p_tot", scale_from=ScaleFrom(PointId("sf"), "exponent"))
+    device = a_device(METER, [scaled, a_point("sf", is_published=False)])
+    readings = Normaliser({METER: device}, ()).to_readings(
+        _samples("p_tot", "sf", raw=(2301, factor))
+    )
+    assert readings is not None
+    assert readings.values == (None,)
+
+
+def test_the_plausible_range_is_that_of_the_scaled_value() -> None:
+    scaled = a_point("u_a", scale_from=ScaleFrom(PointId("sf"), "exponent"), maximum=300.0)
+    device = a_device(METER, [scaled, a_point("sf", is_published=False)])
+    normaliser = Normaliser({METER: device}, ())
+    for raw, expected in ((2301, 230.1), (9999, None)):
+        readings = normaliser.to_readings(_samples("u_a", "sf", raw=(raw, -1)))
+        assert readings is not None
+        assert readings.values == (expected,)
+
+
+def test_a_value_beyond_all_numbers_is_bad_and_not_infinite() -> None:
+    device = a_device(METER, [a_point("ep_imp", scale=Decimal(1000))])
+    readings = Normaliser({METER: device}, ()).to_readings(_samples("ep_imp", raw=(1e308,)))
+    assert readings is not None
+    assert readings.values == (None,)

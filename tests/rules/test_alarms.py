@@ -83,3 +83,29 @@ def test_an_event_that_stood_at_the_stop_is_cleared_with_its_old_id() -> None:
 @pytest.mark.parametrize(("equals", "value"), [(True, 1), (1, True)])
 def test_true_is_not_one(equals: Value, value: Value) -> None:
     assert _states(_alarms(Condition(equals=equals)), value) == [None]
+
+
+def test_a_read_in_another_company_neither_raises_again_nor_breaks_the_clearing() -> None:
+    rule = EventRule("gas_alarm", 4, Condition(above=20.0), "fire")
+    points = [a_point("gas", events=(rule,)), a_point("temp")]
+    alarms = Alarms({SENSOR: a_device(SENSOR, points)}, {}, lambda: "e1")
+    both = PointColumn((PointId("gas"), PointId("temp")), ("%{LEL}", "Cel"))
+
+    def asked(gas: float) -> Readings:
+        return Readings(SENSOR, both, (gas, 20.0), None, 0, TimeQuality.SYNC, asked=True)
+
+    assert [event.state for event in alarms.step(asked(30.0), 0.0).events] == ["raised"]
+    assert not alarms.step(_read(30.0), 1.0).events
+    assert [event.state for event in alarms.step(asked(5.0), 2.0).events] == ["cleared"]
+    assert not alarms.step(_read(5.0), 3.0).events
+
+
+def test_the_event_of_a_device_that_is_removed_is_ended_and_forgotten() -> None:
+    alarms = _alarms(Condition(above=20.0))
+    alarms.step(_read(30.0), 0.0)
+    assert not alarms.orphans()
+    alarms.replace({})
+    (orphan,) = alarms.orphans()
+    assert (orphan.device, orphan.event.eid, orphan.event.state) == (SENSOR, "e1", "cleared")
+    assert orphan.change.value is None
+    assert not alarms.standing()

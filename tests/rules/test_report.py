@@ -94,3 +94,49 @@ def test_asked_readings_pass_the_deadband() -> None:
     reporter.report(_read(230.0, 5.0), 0.0)
     asked = Readings(METER, COLUMN, (230.0, 5.0), None, 0, TimeQuality.SYNC, asked=True)
     assert reporter.report(asked, 1.0) is not None
+
+
+def test_a_step_of_exactly_the_deadband_is_sent_in_spite_of_binary_dust() -> None:
+    reporter = _reporter(Deadband(absolute=0.1), Deadband(absolute=0.1))
+    reporter.report(_read(230.1, 0.0), 0.0)
+    assert 230.2 - 230.1 < 0.1
+    assert reporter.report(_read(230.2, 0.0), 1.0) is not None
+
+
+def test_a_deadband_of_zero_holds_back_what_did_not_change() -> None:
+    reporter = _reporter(Deadband(absolute=0.0), Deadband(absolute=0.0))
+    reporter.report(_read(1.0, 1.0), 0.0)
+    assert reporter.report(_read(1.0, 1.0), 1.0) is None
+
+
+def _ask(value: float, ts: int) -> Readings:
+    column = PointColumn((PointId("u_a"),), ("V",))
+    return Readings(METER, column, (value,), None, ts, TimeQuality.SYNC, asked=True)
+
+
+def test_what_a_command_read_counts_as_sent() -> None:
+    reporter = _reporter(Deadband(absolute=5.0), Deadband(absolute=5.0))
+    reporter.report(_read(230.0, 1.0), 0.0)
+    assert reporter.report(_ask(240.0, 1), 1.0) is not None
+    body = reporter.report(_read(230.0, 1.0, ts=2), 2.0)
+    assert body is not None  # else the platform would believe 240 for ever
+    assert body.column.points == ("u_a",)
+
+
+def test_a_snapshot_has_every_point_once_with_its_newest_value() -> None:
+    reporter = _reporter(Deadband(), Deadband())
+    reporter.report(_ask(240.0, 5), 0.0)
+    reporter.report(_read(230.0, 1.0, ts=9), 1.0)
+    ((_, ts_ms, body),) = snapshots(list(reporter.latest()))
+    assert ts_ms == 9
+    assert dict(zip(body.column.points, body.values, strict=True)) == {"u_a": 230.0, "ep_imp": 1.0}
+
+
+def test_only_what_a_reload_changed_is_forgotten() -> None:
+    reporter = _reporter(Deadband(absolute=1.0), Deadband(absolute=1.0))
+    reporter.report(_read(230.0, 1.0), 0.0)
+    devices = {METER: a_device(METER, [a_point("u_a"), a_point("ep_imp")])}
+    reporter.replace(devices, ())
+    assert reporter.report(_read(230.0, 1.0), 1.0) is None
+    reporter.replace(devices, {METER})
+    assert not list(reporter.latest())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 from typing import Any
 
 from gateway.cli.daemon import add_socket, ask_daemon
-from gateway.cli.output import say, say_json
+from gateway.cli.output import say_now
 
 HELP = "watch live values of the running gateway, or the raw frames of a serial line"
 EXAMPLE = "linli monitor em-01"
@@ -24,19 +25,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Watch until Ctrl-C."""
     if arguments.raw:
-        show = say_json if arguments.json else _show_frame
+        show = _show_json if arguments.json else _show_frame
         return ask_daemon(arguments, show, "frames", line=arguments.raw)
     fields = {} if arguments.device is None else {"device": arguments.device}
-    return ask_daemon(arguments, say_json if arguments.json else _show, "monitor", **fields)
+    return ask_daemon(arguments, _show_json if arguments.json else _show, "monitor", **fields)
+
+
+def _show_json(result: dict[str, Any]) -> None:
+    say_now(json.dumps(result, ensure_ascii=False))
 
 
 def _show(result: dict[str, Any]) -> None:
     for point in result["pts"]:
-        say(f"{_time(result['ts'] / 1000)} {result['dev']}/{point['p']} {value_text(point)}")
+        say_now(f"{_time(result['ts'] / 1000)} {result['dev']}/{point['p']} {value_text(point)}")
 
 
 def _show_frame(frame: dict[str, Any]) -> None:
-    say(f"{_time(frame['at'])} {frame['dir']} {frame['hex']}")
+    say_now(f"{_time(frame['at'])} {frame['dir']} {frame['hex']}")
 
 
 def value_text(point: dict[str, Any]) -> str:

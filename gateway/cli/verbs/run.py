@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.app import last_good
@@ -15,6 +16,7 @@ from gateway.ops.clock import SystemClock
 from gateway.ops.journal import set_up
 from gateway.ops.notify import ServiceManager
 from gateway.ops.paths import Places, places
+from gateway.outbox.schema import StoreInUse
 from gateway.settings.site import Site
 
 GC_YOUNG = 20_000
@@ -49,8 +51,22 @@ def run(arguments: argparse.Namespace) -> int:
         complain(f"linli: {file} is refused; the last good site runs instead")
     else:
         last_good.save(site.files, file, where.state)
-    asyncio.run(_serve(file, site, where, started))
-    return Exit.DONE
+    status = Exit.DONE
+    try:
+        asyncio.run(_serve(file, site, where, started))
+    except* (OSError, StoreInUse) as refused:
+        for problem in _leaves(refused):
+            complain(f"linli: {problem}")
+        status = Exit.FAILED
+    return status
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one
 
 
 async def _serve(file: Path, site: Site, where: Places, started: last_good.Started) -> None:

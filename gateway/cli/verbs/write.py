@@ -27,20 +27,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write and show what the device then says."""
+    """Write and show what the device then says; 1 when it cannot be read back."""
     value = value_of(arguments.value)
 
-    def show(result: dict[str, Any]) -> None:
-        show_points(result["pts"], as_json=arguments.json)
-
+    points: list[dict[str, Any]] = []
     if not is_direct(arguments) and is_daemon_there(arguments):
         fields = {"device": arguments.device, "point": arguments.point, "value": value}
-        return ask_daemon(arguments, show, "write", **fields)
-    try:
-        show_points(write_once(arguments, value), as_json=arguments.json)
-    except Refused as refused:
-        return complain_of(refused)
-    return Exit.DONE
+        status = ask_daemon(
+            arguments, lambda result: points.extend(result["pts"]), "write", **fields
+        )
+        if status != Exit.DONE:
+            return status
+    else:
+        try:
+            points += write_once(arguments, value)
+        except Refused as refused:
+            return complain_of(refused)
+    show_points(points, as_json=arguments.json)
+    return Exit.DONE if all(point["v"] is not None for point in points) else Exit.FAILED
 
 
 def value_of(text: str) -> Value:
