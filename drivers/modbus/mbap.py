@@ -93,6 +93,10 @@ class TcpExchange:
             self.transaction + self._prepared.exception_tail,
         )
 
+    def may_begin(self, octets: bytes | bytearray) -> bool:
+        """Return whether its reply or exception begins so, as far as the bytes go."""
+        return any(octets[: len(head)] == head[: len(octets)] for head in self.heads)
+
     @property
     def reply_chars(self) -> int:
         """Characters of an ordinary reply."""
@@ -174,14 +178,18 @@ def another_inside(octets: bytes | bytearray, end: int, units: Mapping[bytes, in
 
     MBAP has no checksum: where a device cuts its reply off, the header's count is made up with the
     bytes of the next reply, and the values would be false. `units` are those of the transactions
-    whose replies may come. What follows the frame is looked at too.
+    whose replies may come. What follows the frame is looked at too; of a frame that has not come
+    whole, what is there.
     """
     last = end + len(_HEAD_ZEROS) + 1
     at = octets.find(_HEAD_ZEROS, HEADER.size + 2, last) if units else -1
     while at >= 0:
         unit = units.get(bytes(octets[at - 2 : at]))
-        # Behind the frame stands anything where the other one is cut off as well.
-        if unit is not None and (at + 4 >= end or octets[at + 4] == unit):
+        # Where the other header is not whole inside, only bytes behind the frame speak for it: a
+        # reply that is whole ends there, and its last registers may well be such a number and zeros.
+        is_inside = at + 4 < min(end, len(octets))
+        is_there = octets[at + 4] == unit if is_inside else len(octets) > end
+        if unit is not None and is_there:
             return at - 2
         at = octets.find(_HEAD_ZEROS, at + 1, last)
     return 0

@@ -65,12 +65,15 @@ class TcpWindow:
                 if not self._skip(end):
                     break
                 continue
-            if end > len(buffer):
-                break
+            # Before the wait for the rest: the header itself may be made of two replies' bytes.
+            if not exchange.may_begin(buffer) and self._next_head(end):
+                continue
             if cut := another_inside(buffer, end, self._units):
                 del buffer[:cut]
                 self.foreign += 1
                 continue
+            if end > len(buffer):
+                break
             frame = bytes(buffer[:end])
             del buffer[:end]
             reply = _reply(exchange, frame)
@@ -87,6 +90,20 @@ class TcpWindow:
         if isinstance(exchange, TcpExchange) and self._pending.pop(exchange.transaction, None):
             self._abandoned.add(exchange.transaction)
 
+    def _next_head(self, end: int) -> bool:
+        """Drop all before the head of an awaited reply that stands inside the frame up to `end`.
+
+        False when there is none; nothing is dropped then.
+        """
+        buffer = self._buffer
+        heads = [head for exchange in self._pending.values() for head in exchange.heads]
+        found = [at for at in (buffer.find(head, 1) for head in heads) if at > 0]
+        if not found or min(found) >= (end or len(buffer)):
+            return False
+        del buffer[: min(found)]
+        self.foreign += 1
+        return True
+
     def _skip(self, end: int) -> bool:
         """Drop what stands at the front and is for nobody; False when more bytes must tell.
 
@@ -94,12 +111,9 @@ class TcpWindow:
         like a frame.
         """
         buffer = self._buffer
-        heads = [head for exchange in self._pending.values() for head in exchange.heads]
-        found = [at for at in (buffer.find(head) for head in heads) if at > 0]
-        if found and min(found) < (end or len(buffer)):
-            del buffer[: min(found)]
-            self.foreign += 1
-        elif not end:
+        if self._next_head(end):
+            return True
+        if not end:
             del buffer[:1]
         elif end > len(buffer):
             return False

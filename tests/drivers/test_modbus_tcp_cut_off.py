@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from modbus_support import driver, wrap
 
 from drivers.contract import Fault, FrameError
+from drivers.modbus import mbap
 from drivers.modbus.pdu import read_request
 from drivers.modbus.tcp import TcpWindow
 
@@ -18,8 +19,17 @@ COUNT = 8
 WHOLE = 9 + 2 * COUNT
 
 
-def exchange_of(unit: int) -> Any:
-    return FRAMING.prepare(unit, read_request(3, 0, COUNT)).exchange()
+@pytest.fixture(autouse=True)
+def nothing_unanswered() -> None:
+    """Forget the requests of other tests whose replies might still come."""
+    mbap._unanswered.clear()
+
+
+def exchange_of(unit: int, number: int | None = None) -> Any:
+    exchange = FRAMING.prepare(unit, read_request(3, 0, COUNT)).exchange()
+    if number is not None:
+        exchange.transaction = number.to_bytes(2, "big")
+    return exchange
 
 
 def reply_to(exchange: Any) -> bytes:
@@ -57,9 +67,20 @@ def test_a_window_gives_the_next_reply_its_bytes_back(came: int) -> None:
     assert [(one, payload[0]) for one, payload in done] == [(following, 0x43)]
 
 
-def test_two_that_are_cut_off_do_not_make_one() -> None:
+def test_a_reply_that_ends_in_an_unanswered_number_and_zeros_is_whole() -> None:
+    silent = exchange_of(2, number=1)
+    silent.verdict()
+    current = exchange_of(3)
+    octets = bytes(2 * COUNT - 6) + bytes((0, 1, 0, 0, 0, 7))
+    frame = wrap("modbus-tcp", bytes((3, len(octets))) + octets, current.request, unit=3)
+    assert current.feed(frame[:11]) is None
+    assert current.feed(frame[11:]) == octets
+
+
+@pytest.mark.parametrize("number", [1, 0x00FE, 0x0100, 0x01FF, 0x0210, 0x4444, 0xFDFE, 0xFFFD])
+def test_two_that_are_cut_off_do_not_make_one(number: int) -> None:
     window = TcpWindow()
-    first, second, third = exchange_of(2), exchange_of(3), exchange_of(4)
+    first, second, third = (exchange_of(2 + n, number=number + n) for n in range(3))
     for exchange in (first, second, third):
         window.admit(exchange)
     head = reply_to(second)[:5]
