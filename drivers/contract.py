@@ -7,73 +7,32 @@ after the other), a Session is for devices that speak by themselves or keep a di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
+
+from drivers.errors import DeviceRefused, DriverError, Fault, FrameError, NoAnswer  # noqa: F401 # pyright: ignore[reportUnusedImport]
 
 Raw: TypeAlias = int | float | bool | str | bytes
 """A value as the device's datatype says it, before scale, enumeration and plausibility."""
 
 Address: TypeAlias = Hashable
-"""Where a point is in a device: an instance of the driver's own `address_type`.
-
-Everybody else keeps, compares and hands back; only the driver looks inside.
-"""
+"""Where a point is in a device: an instance of the driver's own `address_type`."""
 
 Quirks: TypeAlias = Hashable
 """What is peculiar to a device: an instance of the driver's own `quirks_type`."""
 
 
-class DriverError(Exception):
-    """Something on the wire that the bus acts on; `received` keeps the bytes for diagnosis."""
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Serial settings such as `300 7E1` on which one exchange runs, where they are not the line's.
 
-    def __init__(self, message: str, received: bytes = b"") -> None:
-        super().__init__(message)
-        self.received = received
-
-
-class Fault(StrEnum):
-    """Why bytes were not the reply; the names are the `qr` reasons of the payload standard."""
-
-    CRC = "crc"
-    SHORT = "short"
-    WRONG_UNIT = "wrong_unit"
-    ECHO = "echo"
-
-
-class NoAnswer(DriverError):
-    """Nothing that could be the reply came before the deadline."""
-
-
-class FrameError(DriverError):
-    """Bytes came before the deadline, but no reply to this request was among them."""
-
-    def __init__(self, fault: Fault, message: str, received: bytes = b"") -> None:
-        super().__init__(message, received)
-        self.fault = fault
-
-
-class DeviceRefused(DriverError):
-    """The device itself said no, with a code of its protocol.
-
-    `is_busy` asks for a later retry; `is_address` says that the block touches something the device
-    does not have, so that a merged block may be split.
+    The line switches to `request` before it sends, to `reply` when the last bit has left, and back
+    to its own when the job ends (IEC 62056-21, 4.1: the meter answers at the rate that was agreed).
     """
 
-    def __init__(
-        self,
-        code: int,
-        message: str,
-        received: bytes = b"",
-        *,
-        is_busy: bool = False,
-        is_address: bool = False,
-    ) -> None:
-        super().__init__(message, received)
-        self.code = code
-        self.is_busy = is_busy
-        self.is_address = is_address
+    request: str
+    reply: str
 
 
 class Exchange(Protocol):
@@ -100,6 +59,11 @@ class Exchange(Protocol):
     @property
     def reply_chars(self) -> int:
         """Characters of an ordinary reply; 0 when none comes (broadcast)."""
+        ...
+
+    @property
+    def switch(self) -> Switch | None:
+        """Serial settings of this exchange; None where it runs on the line's own."""
         ...
 
     @property
@@ -209,6 +173,8 @@ class WireSettings:
     """Replies carry an identifier, so that several requests may be in flight."""
     serial: str | None = None
     """Usual serial setting such as `2400 8E1`, where the standard names one."""
+    longest_response_s: float = 0.0
+    """Longest wait for the first byte of a reply that the standard allows; 0: it names none."""
 
 
 class Window(Protocol):
@@ -228,11 +194,21 @@ class Window(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NamedValue:
+    """A value that a frame names by itself: a point id of the catalogue of kinds, a UCUM unit."""
+
+    point: str
+    value: Raw | None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
-    """One frame taken apart, for `linli decode`.
+    """One frame taken apart, for `linli decode` and for the samples of profiles.
 
     `frame` uses the standard's own names; `raw` holds (key, raw value) for the wanted points that
-    the frame covers; `spans_secret` are byte ranges that must not be shown.
+    the frame covers; `values` what the frame says by itself, with no profile; `unit` whom it is to
+    or from, as `parse_unit` gives it; `spans_secret` are byte ranges that must not be shown.
     """
 
     ok: bool
@@ -240,10 +216,12 @@ class Decoded:
     frame: Mapping[str, Any]
     raw: Mapping[int, Raw | None] = field(default_factory=dict[int, "Raw | None"])
     spans_secret: tuple[slice, ...] = ()
+    values: tuple[NamedValue, ...] = ()
+    unit: Hashable | None = None
 
 
-class JobDriver(Protocol):
-    """One protocol of a driver, bound to nothing: all functions are pure."""
+class Speaker(Protocol):
+    """What every protocol can do, whoever speaks first. All functions are pure."""
 
     @property
     def wire(self) -> WireSettings:
@@ -257,6 +235,20 @@ class JobDriver(Protocol):
             ValueError: with what is wrong and what to write, for the technician.
         """
         ...
+
+    def decode(
+        self, frame: bytes, direction: str, wanted: Sequence[Wanted] = (), request: bytes = b""
+    ) -> Decoded:
+        """Take one frame apart; never raises. `direction` is request, response, or auto.
+
+        With wanted points, and the request where the protocol needs it, the raw values that the
+        frame carries are in `raw`.
+        """
+        ...
+
+
+class JobDriver(Speaker, Protocol):
+    """A protocol in which we ask: it plans jobs."""
 
     def plan(
         self, unit: Hashable, wanted: Sequence[Wanted], quirks: Quirks, cost: LineCost
@@ -276,74 +268,130 @@ class JobDriver(Protocol):
         """Return the shortest job that shows whether the unit lives, made from one of its jobs."""
         ...
 
-    def decode(
-        self, frame: bytes, direction: str, wanted: Sequence[Wanted] = (), request: bytes = b""
-    ) -> Decoded:
-        """Take one frame apart; never raises. `direction` is request or response.
-
-        With the request and wanted points, the raw values that the reply carries are in `raw`.
-        """
-        ...
-
     def window(self) -> Window | None:
         """Return the window for several requests in flight, or None."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class SessionSample:
-    """A raw value that a device sent by itself: device address, point address, value."""
+class Moment:
+    """A point in time as a session sees it.
+
+    `at_s` is seconds of a clock that never steps, `utc_ms` what the wall clock says,
+    `local_offset_s` what local time is ahead of UTC.
+    """
+
+    at_s: float
+    utc_ms: int = 0
+    local_offset_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDevice:
+    """A device of the site as its session knows it; `key` is the secret that the site names."""
 
     unit: Hashable
-    address: str
+    points: tuple[Address, ...]
+    quirks: Quirks
+    key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSample:
+    """A raw value that a device sent by itself; `address` is one of the device's points.
+
+    None as raw means that the device said "no value". What is secret (card numbers, codes) is made
+    a pseudonym before anything is stored or logged.
+    """
+
+    unit: Hashable
+    address: Address
     raw: Raw | None
     is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOutput:
-    """What a session wants after bytes or time: bytes to send, and what it learnt."""
+    """What a session wants after bytes or time: bytes to send, and what it learnt.
+
+    `alive` are units that were heard, `silent` those that missed their supervision; `unknown` says
+    of whom the site knows nothing, for the audit. With `is_over` the connection is closed.
+    """
 
     send: bytes = b""
     samples: tuple[SessionSample, ...] = ()
+    alive: tuple[Hashable, ...] = ()
+    silent: tuple[Hashable, ...] = ()
+    unknown: tuple[str, ...] = ()
     fault: DriverError | None = None
+    is_over: bool = False
 
 
 class Session(Protocol):
-    """A dialogue that the device drives. `now` is loop time in seconds."""
+    """A dialogue that the device drives, or that never rests; one for each connection."""
 
     @property
     def wake_at(self) -> float | None:
-        """When `wake` must be called at the latest, or None."""
+        """The `at_s` at which `wake` must be called at the latest, or None."""
         ...
 
-    def received(self, data: bytes, now: float) -> SessionOutput:
-        """Take bytes from the wire."""
+    def received(self, data: bytes, now: Moment) -> SessionOutput:
+        """Take bytes from the wire; of UDP, one whole datagram."""
         ...
 
-    def wake(self, now: float) -> SessionOutput:
+    def wake(self, now: Moment) -> SessionOutput:
         """Let time pass: polls, supervision, answers that are due."""
         ...
+
+
+class SessionDriver(Speaker, Protocol):
+    """A protocol in which devices speak by themselves, or in which a dialogue never rests."""
+
+    def start(self, devices: Sequence[SessionDevice], now: Moment) -> Session:
+        """Return the session of a new connection with the devices of its line."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a protocol is looked for, and how it behaves on a line that others share.
+
+    `settings` are the serial settings to try in a scan, the likeliest first. `scan` gives the jobs
+    that find its devices. `never` are rules that its jobs keep on a shared line, `dangerous` names
+    its writes that move, lock or erase something; both are sentences for people.
+    """
+
+    settings: tuple[str, ...]
+    scan: Callable[[], Iterable[Job]]
+    never: tuple[str, ...]
+    dangerous: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DriverSpec:
     """What `registry.load` finds as `DRIVER` in `drivers/<name>/__init__.py`.
 
-    `protocols` maps the names of `linli decode` and of a bus's `protocol:` to the driver object;
-    the first one is the default on serial ports, `tcp_protocol` the default on TCP.
+    `protocols` maps the names of `linli decode` and of a bus's `protocol:` to the object that plans
+    jobs for it, `sessions` to the one that starts sessions. `serial_protocol` is the default on
+    serial ports, `tcp_protocol` on networks.
 
     `address_type` and `quirks_type` are frozen slotted dataclasses, a field for each key of a
-    profile. A field's metadata has its `description` and limits (`ge`, `gt`, `le`, `lt`); settings
-    checks keys against both. What fits together is checked in `__post_init__`, with a ValueError
-    for the technician. `complete_address` fills in keys that follow from others, before all that.
+    profile. A field's metadata has its `description` and limits (`ge`, `gt`, `le`, `lt`), against
+    which settings checks. What fits together is checked in `__post_init__`, with a ValueError for
+    the technician. `complete_address` fills in keys that follow from others, before all that.
     """
 
     name: str
-    protocols: Mapping[str, JobDriver]
     address_type: type[Address]
     quirks_type: type[Quirks]
     serial_protocol: str
     tcp_protocol: str
+    protocols: Mapping[str, JobDriver] = field(default_factory=dict[str, "JobDriver"])
+    sessions: Mapping[str, SessionDriver] = field(default_factory=dict[str, "SessionDriver"])
     complete_address: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict[str, Any]
-    session: Callable[[Mapping[str, Any]], Session] | None = None
+    conduct: Conduct = field(default_factory=lambda: Conduct((), tuple, (), ()))
+
+    @property
+    def speakers(self) -> Mapping[str, Speaker]:
+        """All protocols of the driver, of both shapes."""
+        return {**self.protocols, **self.sessions}

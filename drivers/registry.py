@@ -38,7 +38,7 @@ def driver_of_protocol(protocol: str) -> DriverSpec:
         LookupError: nobody speaks it; the message names all protocols.
     """
     for name in names():
-        if protocol in load(name).protocols:
+        if protocol in load(name).speakers:
             return load(name)
-    known = sorted(p for name in names() for p in load(name).protocols)
+    known = sorted(p for name in names() for p in load(name).speakers)
     raise LookupError(f"no protocol {protocol!r}; there are: {', '.join(known)}")

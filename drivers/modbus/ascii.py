@@ -49,6 +49,8 @@ class AsciiExchange:
 
     __slots__ = ("_buffer", "_foreign", "_prepared", "_received")
 
+    switch = None
+
     def __init__(self, prepared: AsciiRequest) -> None:
         self._prepared = prepared
         self._buffer = bytearray()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.contract import Decoded, Raw, Wanted
 from drivers.modbus.address import ModbusQuirks, Table
@@ -75,7 +75,7 @@ def _decoded(framing: Framing, taken: Taken, direction: str, asked: Taken | None
             _check_asked(taken, asked)
     except ValueError as why:
         return Decoded(ok=False, error=str(why), frame=frame)
-    return Decoded(ok=True, error=None, frame=frame)
+    return Decoded(ok=True, error=None, frame=frame, unit=taken.unit)
 
 
 def _check_unit(framing: Framing, taken: Taken, direction: str) -> None:
@@ -125,7 +125,7 @@ def _with_values(
     if carried is None:
         return found
     raw = _raw_values(carried, wanted)
-    return Decoded(ok=True, error=None, frame=found.frame, raw=raw)
+    return replace(found, raw=raw)
 
 
 def _written(pdu: bytes) -> _Carried | None:

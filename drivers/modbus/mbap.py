@@ -65,6 +65,8 @@ class TcpExchange:
 
     __slots__ = ("_buffer", "_prepared", "transaction")
 
+    switch = None
+
     def __init__(self, prepared: TcpRequest, number: int) -> None:
         self._prepared = prepared
         self._buffer = bytearray()
@@ -185,8 +187,8 @@ def another_inside(octets: bytes | bytearray, end: int, units: Mapping[bytes, in
     at = octets.find(_HEAD_ZEROS, HEADER.size + 2, last) if units else -1
     while at >= 0:
         unit = units.get(bytes(octets[at - 2 : at]))
-        # Where the other header is not whole inside, only bytes behind the frame speak for it: a
-        # reply that is whole ends there, and its last registers may well be such a number and zeros.
+        # Where the other header is not whole inside, only bytes behind the frame speak for it: the
+        # last registers of a reply that is whole may well be such a number and zeros.
         is_inside = at + 4 < min(end, len(octets))
         is_there = octets[at + 4] == unit if is_inside else len(octets) > end
         if unit is not None and is_there:

@@ -52,6 +52,8 @@ class RtuExchange:
 
     __slots__ = ("_buffer", "_prepared", "_seen")
 
+    switch = None
+
     def __init__(self, prepared: RtuRequest) -> None:
         self._prepared = prepared
         self._buffer = bytearray()

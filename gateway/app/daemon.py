@@ -22,6 +22,7 @@ from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.platforms import Platforms
 from gateway.app.reload import SiteDiff, diff
+from gateway.app.secrecy import session_secrets
 from gateway.app.sink import Around
 from gateway.app.watchdog import LINE_STALL_S, Watchdog
 from gateway.commands.memory import ROOM as COMMANDS_ROOM
@@ -88,7 +89,7 @@ class Daemon:
         clock, site = self._machine.clock, self._site
         alarms = Alarms(site.devices, outbox.states(ALARMS_ROOM), lambda: new_eid(clock))
         pipeline = Pipeline(site, outbox, clock, alarms)
-        lines = FieldLines(pipeline, listeners, clock)
+        lines = FieldLines(pipeline, listeners, clock, session_secrets(self._machine.places.state))
         memory = Memory(outbox.states(COMMANDS_ROOM))
         commander = Commander(site, lines, pipeline, clock=clock, memory=memory)
         around = Around(pipeline.inbox, commander.put, clock, pipeline.commit)

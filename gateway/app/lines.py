@@ -11,15 +11,18 @@ from gateway.app.commander import LineFailed
 from gateway.app.pipeline import Pipeline
 from gateway.app.reload import SiteDiff
 from gateway.bus.asks import ReadNow, WriteNow
+from gateway.bus.cost import session_driver_of
 from gateway.bus.line import Around, BusLine
+from gateway.bus.session_line import Door, Secrets, SessionLine
 from gateway.bus.stats import LineStats
-from gateway.links.contract import LinkDown
+from gateway.links.callers import CallersDoor
+from gateway.links.contract import Link, LinkDown
 from gateway.links.make import make_link
 from gateway.links.tap import Tap
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.clock import Clock
 from gateway.model.ids import DeviceId, LineName, PointId
-from gateway.model.link import TcpListener
+from gateway.model.link import CallersPort, TcpListener
 from gateway.model.reading import Reading
 from gateway.model.sample import Raw
 from gateway.rules.report import point_of, singles
@@ -31,7 +34,7 @@ class _Running:
     """One line with its task."""
 
     line: Line
-    bus: BusLine
+    bus: BusLine | SessionLine
     tap: Tap | None
     stop: asyncio.Event
     task: asyncio.Task[None]
@@ -40,8 +43,11 @@ class _Running:
 class FieldLines:
     """All lines. Their tasks live in the group that `start` is given."""
 
-    def __init__(self, pipeline: Pipeline, listeners: ListenerHub, clock: Clock) -> None:
-        """Take where samples go, and the hub for devices that dial in."""
+    def __init__(
+        self, pipeline: Pipeline, listeners: ListenerHub, clock: Clock, secrets: Secrets
+    ) -> None:
+        """Take where samples go, the hub for devices that dial in, and how secrets are kept."""
+        self._secrets = secrets
         self._pipeline = pipeline
         self._listeners = listeners
         self._clock = clock
@@ -122,7 +128,7 @@ class FieldLines:
         if written.fault is not None:
             raise LineFailed(written.fault, written.text)
 
-    def _find(self, device: DeviceId) -> tuple[Device, BusLine]:
+    def _find(self, device: DeviceId) -> tuple[Device, BusLine | SessionLine]:
         found = None if self._site is None else self._site.devices.get(device)
         if found is None:
             raise LineFailed("config", f"there is no device {device}")
@@ -132,15 +138,29 @@ class FieldLines:
         return found, running.bus
 
     def _start(self, site: Site, line: Line, tasks: asyncio.TaskGroup) -> None:
+        stop = asyncio.Event()
+        bus, tap = self._make(site, line)
+        task = tasks.create_task(bus.run(stop), name=f"line:{line.name}")
+        self._running[line.name] = _Running(line, bus, tap, stop, task)
+
+    def _make(self, site: Site, line: Line) -> tuple[BusLine | SessionLine, Tap | None]:
         around = Around(self._clock, self._pipeline.inbox, ZoneInfo(site.gateway.timezone))
+        devices = _devices_on(site, line.name)
+        driver = session_driver_of(line.protocol)
+        if driver is not None:
+            # No recorder here: what these lines carry is often secret.
+            pipe = self._session_pipe(line)
+            return SessionLine(line, devices, pipe, around, (driver, self._secrets)), None
         link = make_link(line.link, self._listeners)
         # A network line carries thousands of frames a second; there the recorder would cost more
         # than the line, and a capture of the network shows the same.
         tap = Tap(link, self._clock) if link.char_s else None
-        bus = BusLine(line, _devices_on(site, line.name), tap or link, around)
-        stop = asyncio.Event()
-        task = tasks.create_task(bus.run(stop), name=f"line:{line.name}")
-        self._running[line.name] = _Running(line, bus, tap, stop, task)
+        return BusLine(line, devices, tap or link, around), tap
+
+    def _session_pipe(self, line: Line) -> Link | Door:
+        if isinstance(line.link, CallersPort):
+            return CallersDoor(line.link)
+        return make_link(line.link, self._listeners)
 
     async def _stop(self, names: Iterable[LineName]) -> None:
         gone = [self._running.pop(name) for name in names]

@@ -74,9 +74,8 @@ def read_sample(
 ) -> tuple[Mapping[str, Reading], str | None]:
     """Return the readings that a sample's reply carries, or why there are none."""
     points = resolve_points(profile, sample.variables, sample.variant)
-    driver = profile.driver.protocols[profile.driver.serial_protocol]
     wanted = [Wanted(key, point.address) for key, point in enumerate(points) if point.is_readable]
-    decoded = driver.decode(sample.reply, "response", wanted, sample.request)
+    decoded = profile.speaker.decode(sample.reply, "response", wanted, sample.request)
     if not decoded.ok:
         return {}, f"the reply is not good: {decoded.error}"
     whole = {points[key].id for key in decoded.raw}
@@ -102,17 +101,19 @@ def sample_points(profile: Profile) -> Sequence[Point]:
 
 def _is_write(profile: Profile, sample: ProfileSample) -> bool:
     """Whether the request itself carries the values: a reply to a read never does."""
+    if not sample.request:
+        return False
     points = resolve_points(profile, sample.variables, sample.variant)
-    driver = profile.driver.protocols[profile.driver.serial_protocol]
     wanted = [Wanted(key, point.address) for key, point in enumerate(points)]
-    carried = driver.decode(sample.request, "request", wanted).raw
+    carried = profile.speaker.decode(sample.request, "request", wanted).raw
     return any(points[key].id in sample.values for key in carried)
 
 
 def _check_write(profile: Profile, sample: ProfileSample) -> list[tuple[str, str]]:
     """Return what is wrong with a sample that writes: its request is what we would send."""
     by_id = {str(p.id): p for p in resolve_points(profile, sample.variables, sample.variant)}
-    driver = profile.driver.protocols[profile.driver.serial_protocol]
+    driver = profile.driver.protocols[profile.protocol]
+    unit = driver.decode(sample.request, "request").unit
     quirks = resolve_quirks(profile, sample.variant).driver
     faults: list[tuple[str, str]] = []
     for name, expected in sample.values.items():
@@ -120,7 +121,6 @@ def _check_write(profile: Profile, sample: ProfileSample) -> list[tuple[str, str
         if expected.value is None:
             faults.append((name, "a sample that writes needs a value"))
             continue
-        unit = driver.parse_unit(sample.request[0])
         job = driver.plan_write(unit, point.address, to_raw(point, expected.value), quirks)
         sent = next(job.steps()).request
         if sent != sample.request:
@@ -166,7 +166,7 @@ def _device(profile: Profile, points: Sequence[Point]) -> Device:
         profile=profile.id,
         kind=profile.kind.id,
         line=LineName("sample"),
-        protocol=profile.driver.serial_protocol,
+        protocol=profile.protocol,
         unit=1,
         address_text="1",
         points=tuple(points),

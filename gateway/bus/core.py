@@ -239,12 +239,18 @@ class LineCore:
         response = unit.response
         if response.count or response.is_fixed:
             return Limits(unit.timing.silence_s, response.timeout_s, response.fastest_s)
-        patience = patience_of(self.character_s)
-        timeout_s = contact_timeout_s(self._neighbours_slowest_s(), unit.health.probes, patience)
+        patience = patience_of(self.character_s, unit.driver.wire.longest_response_s)
+        slowest_s = self._neighbours_slowest_s(unit.key.protocol)
+        timeout_s = contact_timeout_s(slowest_s, unit.health.probes, patience)
         return Limits(unit.timing.silence_s, timeout_s)
 
-    def _neighbours_slowest_s(self) -> float | None:
-        measured = [u.response.slowest_s for u in self.units.values() if u.response.count]
+    def _neighbours_slowest_s(self, protocol: str) -> float | None:
+        """Return the slowest response of units that speak it: a meter is no sensor's neighbour."""
+        measured = [
+            unit.response.slowest_s
+            for unit in self.units.values()
+            if unit.response.count and unit.key.protocol == protocol
+        ]
         return max(measured, default=None)
 
     def heard_late(self, unit_key: object, after_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers import registry
-from drivers.contract import Job, JobDriver, LineCost, WireSettings
+from drivers.contract import Job, JobDriver, LineCost, SessionDriver, WireSettings
 from gateway.settings.site import Line, SerialPort
 
 NETWORK_EXCHANGE_S = 0.005
@@ -59,6 +59,18 @@ def driver_of(protocol: str) -> JobDriver:
     """Return the driver object that speaks a protocol.
 
     Raises:
+        LookupError: nobody speaks it, or its devices speak by themselves.
+    """
+    driver = registry.driver_of_protocol(protocol).protocols.get(protocol)
+    if driver is None:
+        raise LookupError(f"devices of {protocol} speak by themselves: they cannot be asked")
+    return driver
+
+
+def session_driver_of(protocol: str) -> SessionDriver | None:
+    """Return the driver object of a protocol whose devices speak by themselves; None for others.
+
+    Raises:
         LookupError: nobody speaks it.
     """
-    return registry.driver_of_protocol(protocol).protocols[protocol]
+    return registry.driver_of_protocol(protocol).sessions.get(protocol)

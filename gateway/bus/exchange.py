@@ -85,6 +85,8 @@ class SerialWire:
         self._left_at = 0.0
         self.begun_at = self.sent_at = self.taken_at = 0.0
         self.response_s = 0.0
+        self._setting: str | None = None
+        """The serial setting where it is not the line's own; an open link begins with its own."""
         self.skipped = 0
         """Bytes that came between exchanges."""
         self.late: list[LateReply] = []
@@ -93,6 +95,7 @@ class SerialWire:
     def opened(self) -> None:
         """Note that the link was opened: silence counts from now, an echo must be found anew."""
         self._heard_at = self._time()
+        self._setting = None
         self.echo.forget()
 
     async def transact(self, exchange: Exchange, limits: Limits) -> Any:  # noqa: ANN401 - erased
@@ -102,8 +105,12 @@ class SerialWire:
         self.sent_at = self.begun_at = self.taken_at = now
         if self._quarantine and self._quarantine.blocks(exchange, now):
             raise Blocked
-        request = exchange.request
+        request, switch = exchange.request, exchange.switch
+        self._set(None if switch is None else switch.request)
         self._left_at = left_at = self._link.send(request)
+        if switch is not None and switch.reply != switch.request:
+            await self._sleeper.until(left_at)
+            self._set(switch.reply)
         if exchange.reply_chars == 0:
             await self._sleeper.until(left_at + BROADCAST_S)
             self.taken_at = self._time()
@@ -113,6 +120,12 @@ class SerialWire:
         if self._quarantine:
             self.begun_at = self._quarantine.begun_at(exchange, self.sent_at)
         return reply
+
+    def _set(self, setting: str | None) -> None:
+        """Put the line on the setting of an exchange; None: on its own again."""
+        if setting != self._setting:
+            self._link.switch(setting)
+            self._setting = setting
 
     async def _listen(self, exchange: Exchange, limits: Limits) -> Any:  # noqa: ANN401 - erased
         """Return the reply, or raise at the deadline what there was in its place."""

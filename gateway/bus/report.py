@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers.contract import Job
-from gateway.bus.cost import driver_of, job_s, line_cost, load_percent
+from gateway.bus.cost import driver_of, job_s, line_cost, load_percent, session_driver_of
 from gateway.bus.plan import PlannedRead, plan_reads
 from gateway.model.ids import DeviceId, LineName
 from gateway.settings.site import Device, Line, PollRule, Priority, SerialPort
@@ -72,6 +72,8 @@ def plan_report(line: Line, devices: Sequence[Device]) -> LineReport:
     Raises:
         LookupError: a device's protocol has no driver.
     """
+    if session_driver_of(line.protocol) is not None:
+        devices = ()  # they speak by themselves, so nothing is planned
     mine = [device for device in devices if device.line == line.name]
     reads = plan_reads(mine, driver_of, lambda name: line_cost(line, driver_of(name).wire))
     pauses = {device.id: device.quirks.pause_s for device in mine}

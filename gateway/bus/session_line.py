@@ -1,18 +1,36 @@
-"""A line whose devices speak by themselves: runs a driver's Session on a link."""
+"""A line whose devices speak by themselves, or whose dialogue never rests: runs Sessions on links.
+
+A line on one pipe has one session at a time; a listening port has one for each call. Each session
+is a bulkhead of its own: what a driver does wrong ends that connection, and no other.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn, Protocol, runtime_checkable
 
-from drivers.contract import Session, SessionOutput, SessionSample
+from drivers.contract import (
+    Address,
+    Moment,
+    Session,
+    SessionDevice,
+    SessionDriver,
+    SessionOutput,
+    SessionSample,
+)
 from gateway.bus.around import Around
+from gateway.bus.asks import Request
+from gateway.bus.session_book import SessionBook
+from gateway.bus.stats import LineStats
 from gateway.links.contract import Link, LinkDown
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import Reason
-from gateway.model.sample import DeviceState, LineState, Samples
-from gateway.settings.site import Device, Line, Point
+from gateway.model.sample import DeviceState, LineState, Raw, Samples
+from gateway.settings.site import Device, Line
 
 log = logging.getLogger(__name__)
 
@@ -20,118 +38,306 @@ LOOK_UP_S = 0.5
 """How long it listens before it looks whether it is to stop."""
 FIRST_REOPEN_S = 0.25
 LAST_REOPEN_S = 4.0
+MOST_STRANGERS = 100
+"""Names of unknown devices that are told, each once."""
+
+
+@runtime_checkable
+class Door(Protocol):
+    """A listening port: every call is a link."""
+
+    def open(self) -> None:
+        """Listen; LinkDown when it cannot."""
+        ...
+
+    def close(self) -> None:
+        """Listen no longer."""
+        ...
+
+    async def call(self, within_s: float) -> Link | None:
+        """Return the next call, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the house does with secrets: `key_of` reads a device's key, `hide` makes a pseudonym."""
+
+    key_of: Callable[[Device], bytes | None]
+    hide: Callable[[str], str]
+
+
+@dataclass(slots=True, eq=False)
+class _Talk:
+    """One connection with its session."""
+
+    link: Link
+    session: Session
 
 
 class SessionLine:
-    """A line with a session. Made inside the running loop; `run` is its only task."""
+    """A line with sessions. Made inside the running loop; `run` is its only entrance."""
 
-    def __init__(
-        self, line: Line, link: Link, around: Around, *, start: Callable[[], Session]
+    def __init__(  # noqa: PLR0917 - a line is made in one place
+        self,
+        line: Line,
+        devices: Sequence[Device],
+        pipe: Link | Door,
+        around: Around,
+        speech: tuple[SessionDriver, Secrets],
     ) -> None:
-        """Take what makes a session: every connection gets a new one."""
+        """Take the devices, the pipe, and how their protocol is spoken."""
         self.line = line
-        self._link = link
+        self._pipe = pipe
         self._around = around
-        self._start = start
-        self._time = asyncio.get_running_loop().time
+        self._driver, self._secrets = speech
+        self._loop = asyncio.get_running_loop()
+        self._book = SessionBook(line.name, self._loop.time())
         self._by_unit: dict[Hashable, Device] = {}
-        self._points: dict[DeviceId, dict[str, PointId]] = {}
+        self._points: dict[DeviceId, dict[Address, list[PointId]]] = {}
         self._columns: dict[tuple[PointId, ...], tuple[PointId, ...]] = {}
-        self._online: set[DeviceId] = set()
+        self._online: dict[DeviceId, _Talk] = {}
+        self._told_gone: set[DeviceId] = set()
+        self._strangers: set[str] = set()
         self._is_up: bool | None = None
-        self.unknown = 0
-        """Samples of devices or points that the site does not have."""
-        self.faults = 0
-        """Frames that the session could not read."""
+        self._is_changed = False
+        self.heartbeat = self._loop.time()
+        """Loop time at which it last went round, for the watchdog."""
+        self._use(devices)
 
-    def serve(self, devices: Sequence[Device], address_of: Callable[[Point], str]) -> None:
-        """Take these devices from now on; `address_of` gives a point's name in the session."""
-        self._by_unit = {device.unit: device for device in devices}
-        self._points = {
-            device.id: {address_of(point): point.id for point in device.points}
-            for device in devices
-        }
+    async def submit(self, request: Request) -> NoReturn:
+        """Refuse: what speaks by itself cannot be asked.
+
+        Raises:
+            LookupError: always.
+        """
+        raise LookupError(f"{request.device} speaks by itself: it cannot be asked")
+
+    def update(self, devices: Sequence[Device]) -> None:
+        """Serve these devices from now on; sessions begin anew, their connections stay."""
+        gone = {device.id for device in self._by_unit.values()} - {one.id for one in devices}
+        for device in gone:
+            self._online.pop(device, None)
+            self._told_gone.discard(device)
+        self._use(devices)
+        self._is_changed = True
+
+    def stats(self) -> LineStats:
+        """Return what the line did so far."""
+        is_online = {device.id: device.id in self._online for device in self._by_unit.values()}
+        return self._book.stats(
+            self._loop.time(), self._by_unit.values(), is_online, is_up=bool(self._is_up)
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve the line until `stop` is set."""
         wait_s = FIRST_REOPEN_S
+        while not stop.is_set():
+            self.heartbeat = self._loop.time()
+            try:
+                await self._serve(stop)
+                wait_s = FIRST_REOPEN_S
+            except LinkDown as down:
+                self._down(down)
+                await _until(stop, wait_s)
+                wait_s = min(2 * wait_s, LAST_REOPEN_S)
+
+    async def _serve(self, stop: asyncio.Event) -> None:
+        """Use the pipe until it goes or the line stops."""
+        pipe = self._pipe
+        if isinstance(pipe, Door):
+            await self._take_calls(pipe, stop)
+            return
+        try:
+            await pipe.open()
+            self._say_line(is_up=True, why="open")
+            await self._talk(pipe, stop)
+        finally:
+            await pipe.close()
+
+    async def _take_calls(self, door: Door, stop: asyncio.Event) -> None:
+        door.open()
+        self._say_line(is_up=True, why="open")
+        try:
+            async with asyncio.TaskGroup() as calls:
+                while not stop.is_set():
+                    self.heartbeat = self._loop.time()
+                    link = await door.call(LOOK_UP_S)
+                    if link is not None:
+                        name = f"line:{self.line.name}:{link.describe()}"
+                        calls.create_task(self._take_call(link, stop), name=name)
+        finally:
+            door.close()
+
+    async def _take_call(self, link: Link, stop: asyncio.Event) -> None:
+        try:
+            await link.open()
+            await self._talk(link, stop)
+        except LinkDown as down:
+            log.debug("call ended: %s", down.why, extra={"line": self.line.name})
+        finally:
+            await link.close()
+
+    async def _talk(self, link: Link, stop: asyncio.Event) -> None:
+        """Hold the dialogue until the link goes, the line stops, or the session has enough."""
+        talk = _Talk(link, self._start())
         try:
             while not stop.is_set():
-                try:
-                    await self._link.open()
-                    self._say_line(is_up=True, why="open")
-                    wait_s = FIRST_REOPEN_S
-                    await self._talk(stop)
-                except LinkDown as down:
-                    self._down(down)
-                    await _until(stop, wait_s)
-                    wait_s = min(2 * wait_s, LAST_REOPEN_S)
-        finally:
-            await self._link.close()
+                self.heartbeat = self._loop.time()
+                if self._is_changed:
+                    self._is_changed = False
+                    talk.session = self._start()
+                await self._turn(talk)
+        except LinkDown:
+            self._over(talk, Reason.PORT_GONE)
+            raise
+        except Exception:  # the session's bulkhead: a driver's fault costs this connection
+            log.exception("driver failed", extra={"line": self.line.name})
+            self._over(talk, Reason.CONFIG)
+            raise LinkDown("driver failed") from None
 
-    async def _talk(self, stop: asyncio.Event) -> None:
-        """Run one session until the link goes or the line stops."""
-        session = self._start()
-        while not stop.is_set():
-            now = self._time()
-            wake_at = session.wake_at
-            if wake_at is not None and wake_at <= now:
-                self._take(session.wake(now), now)
-                continue
-            until = now + LOOK_UP_S if wake_at is None else min(wake_at, now + LOOK_UP_S)
-            received = await self._link.receive(until)
-            if received:
-                now = self._time()
-                self._take(session.received(received, now), now)
+    async def _turn(self, talk: _Talk) -> None:
+        """Let time pass or take bytes.
 
-    def _take(self, output: SessionOutput, now: float) -> None:
+        Raises:
+            LinkDown: the link is gone, or the session has enough.
+        """
+        now = self._loop.time()
+        wake_at = talk.session.wake_at
+        if wake_at is not None and wake_at <= now:
+            self._take(talk, talk.session.wake(self._moment()))
+            return
+        until = now + LOOK_UP_S if wake_at is None else min(wake_at, now + LOOK_UP_S)
+        received = await talk.link.receive(until)
+        if received:
+            self._take(talk, talk.session.received(received, self._moment()))
+
+    def _take(self, talk: _Talk, output: SessionOutput) -> None:
         """Send and hand on what the session wants."""
-        del now
         if output.send:
-            self._link.send(output.send)
-        if output.fault is not None:
-            self.faults += 1
-        by_device: dict[DeviceId, list[SessionSample]] = {}
-        for sample in output.samples:
+            talk.link.send(output.send)
+        self._book.took(output)
+        for name in output.unknown:
+            self._tell_stranger(name)
+        for unit in output.alive:
+            self._heard(talk, self._by_unit.get(unit))
+        for device, samples in self._by_device(output.samples).items():
+            self._hand_on(talk, device, samples)
+        silent = (self._by_unit.get(unit) for unit in output.silent)
+        self._lost((device for device in silent if device is not None), Reason.TIMEOUT)
+        if output.is_over:
+            raise LinkDown("the session ended the connection")
+
+    def _by_device(self, samples: Iterable[SessionSample]) -> dict[DeviceId, list[SessionSample]]:
+        """Return the samples of devices and points that the site has; others are counted."""
+        found: dict[DeviceId, list[SessionSample]] = {}
+        for sample in samples:
             device = self._by_unit.get(sample.unit)
             if device is None or sample.address not in self._points[device.id]:
-                self.unknown += 1
-                continue
-            by_device.setdefault(device.id, []).append(sample)
-        for device_id, samples in by_device.items():
-            self._hand_on(device_id, samples)
+                self._book.unknown += 1
+            else:
+                found.setdefault(device.id, []).append(sample)
+        return found
 
-    def _hand_on(self, device: DeviceId, samples: Sequence[SessionSample]) -> None:
+    def _hand_on(self, talk: _Talk, device: DeviceId, samples: Sequence[SessionSample]) -> None:
+        self._heard(talk, self._device(device))
         clock = self._around.clock
         now_ms = clock.now_ms()
-        if device not in self._online:
-            self._online.add(device)
-            self._around.output.put_device_state(
-                DeviceState(device, is_online=True, why="speaks", at_ms=now_ms, tq=clock.quality())
-            )
         names = self._points[device]
-        points = tuple(names[sample.address] for sample in samples)
+        row = [(name, self._raw(sample)) for sample in samples for name in names[sample.address]]
+        points = tuple(name for name, _ in row)
         # The same tuple object for the same points: the receiver compiles by identity.
         points = self._columns.setdefault(points, points)
-        row = tuple(sample.raw for sample in samples)
         self._around.output.put_samples(
-            Samples(device, points, row, None, now_ms, now_ms, clock.quality())
+            Samples(
+                device, points, tuple(raw for _, raw in row), None, now_ms, now_ms, clock.quality()
+            )
         )
+
+    def _raw(self, sample: SessionSample) -> Raw | None:
+        if sample.raw is None or not sample.is_secret:
+            return sample.raw
+        return self._secrets.hide(str(sample.raw))
+
+    # --- who is there --------------------------------------------------------------------------
+
+    def _use(self, devices: Sequence[Device]) -> None:
+        self._by_unit = {device.unit: device for device in devices}
+        self._points = {device.id: _by_address(device) for device in devices}
+
+    def _start(self) -> Session:
+        devices = [
+            SessionDevice(
+                device.unit,
+                tuple(point.address for point in device.points),
+                device.quirks.driver,
+                self._secrets.key_of(device),
+            )
+            for device in self._by_unit.values()
+        ]
+        return self._driver.start(devices, self._moment())
+
+    def _moment(self) -> Moment:
+        now_ms = self._around.clock.now_ms()
+        local = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(self._around.zone)
+        offset = local.utcoffset()
+        return Moment(
+            self._loop.time(), now_ms, 0 if offset is None else int(offset.total_seconds())
+        )
+
+    def _device(self, device: DeviceId) -> Device | None:
+        return next((one for one in self._by_unit.values() if one.id == device), None)
+
+    def _heard(self, talk: _Talk, device: Device | None) -> None:
+        """Note that a device speaks on this connection."""
+        if device is None:
+            return
+        self._told_gone.discard(device.id)
+        if device.id not in self._online:
+            clock = self._around.clock
+            self._around.output.put_device_state(
+                DeviceState(
+                    device.id,
+                    is_online=True,
+                    why="speaks",
+                    at_ms=clock.now_ms(),
+                    tq=clock.quality(),
+                )
+            )
+        self._online[device.id] = talk
+
+    def _over(self, talk: _Talk, why: Reason) -> None:
+        """Give up the devices that were last heard on a connection that has ended."""
+        mine = [one for one in self._by_unit.values() if self._online.get(one.id) is talk]
+        self._lost(mine, why)
+
+    def _lost(self, devices: Iterable[Device], why: Reason) -> None:
+        """Tell that devices are gone, with all their points."""
+        clock, output = self._around.clock, self._around.output
+        now_ms, tq = clock.now_ms(), clock.quality()
+        for device in devices:
+            self._online.pop(device.id, None)
+            if device.id in self._told_gone:
+                continue
+            self._told_gone.add(device.id)
+            output.put_device_state(
+                DeviceState(device.id, is_online=False, why=why, at_ms=now_ms, tq=tq)
+            )
+            points = tuple(point.id for point in device.points if point.is_readable)
+            output.put_samples(Samples(device.id, points, (), why, now_ms, now_ms, tq))
+
+    def _tell_stranger(self, name: str) -> None:
+        self._book.unknown += 1
+        if name not in self._strangers and len(self._strangers) < MOST_STRANGERS:
+            self._strangers.add(name)
+            log.warning("unknown device %s", name, extra={"line": self.line.name})
 
     def _down(self, down: LinkDown) -> None:
         """Tell once that the line is gone, with all that hangs on it."""
         if self._is_up is False:
             return
         self._say_line(is_up=False, why=down.why)
-        clock, output = self._around.clock, self._around.output
-        now_ms, tq = clock.now_ms(), clock.quality()
-        for device in self._by_unit.values():
-            output.put_device_state(
-                DeviceState(device.id, is_online=False, why=Reason.PORT_GONE, at_ms=now_ms, tq=tq)
-            )
-            points = tuple(point.id for point in device.points if point.is_readable)
-            output.put_samples(Samples(device.id, points, (), Reason.PORT_GONE, now_ms, now_ms, tq))
-        self._online.clear()
+        self._lost(self._by_unit.values(), Reason.PORT_GONE)
 
     def _say_line(self, *, is_up: bool, why: str) -> None:
         if self._is_up is is_up:
@@ -144,6 +350,14 @@ class SessionLine:
         level = logging.INFO if is_up else logging.WARNING
         state = "up" if is_up else "down"
         log.log(level, "line %s: %s", state, why, extra={"line": self.line.name})
+
+
+def _by_address(device: Device) -> dict[Address, list[PointId]]:
+    points: dict[Address, list[PointId]] = {}
+    for point in device.points:
+        if point.is_readable:
+            points.setdefault(point.address, []).append(point.id)
+    return points
 
 
 async def _until(stop: asyncio.Event, seconds: float) -> None:

@@ -10,7 +10,7 @@ from drivers.contract import Job, JobDriver
 from gateway.bus.breaker import Health
 from gateway.bus.cost import Timing, driver_of, line_cost, timing
 from gateway.bus.plan import PlannedRead, plan_reads
-from gateway.bus.response import ON_NETWORK, ON_SERIAL, Patience, ResponseTime
+from gateway.bus.response import MARGIN_S, ON_NETWORK, ON_SERIAL, Patience, ResponseTime
 from gateway.bus.schedule import Entry
 from gateway.model.ids import PointId
 from gateway.settings.site import Device, Line, PollRule, Priority
@@ -98,11 +98,16 @@ class Read:
         return self.pieces
 
 
-def patience_of(character_s: float, fallback: Patience | None = None) -> Patience:
-    """Return how patient a line is with units that it does not know."""
-    if fallback is not None:
-        return fallback
-    return ON_SERIAL if character_s else ON_NETWORK
+def patience_of(character_s: float, longest_s: float = 0.0) -> Patience:
+    """Return how patient a line is with units that it does not know.
+
+    `longest_s` is the longest response time that the protocol's standard allows, 0 for none.
+    """
+    usual = ON_SERIAL if character_s else ON_NETWORK
+    if not longest_s:
+        return usual
+    patient_s = longest_s + MARGIN_S
+    return replace(usual, first_s=max(usual.first_s, patient_s), cap_s=max(usual.cap_s, patient_s))
 
 
 def group_units(line: Line, devices: Iterable[Device], character_s: float) -> list[Unit]:
@@ -115,7 +120,7 @@ def group_units(line: Line, devices: Iterable[Device], character_s: float) -> li
             key,
             tuple(mine),
             timing(line, driver_of(key.protocol).wire, character_s),
-            patience_of(character_s),
+            patience_of(character_s, driver_of(key.protocol).wire.longest_response_s),
         )
         for key, mine in members.items()
     ]

@@ -64,6 +64,16 @@ class Link(Protocol):
         """
         ...
 
+    def switch(self, setting: str | None, /) -> None:
+        """Run on another serial setting such as `300 7E1` from now on; None: on its own.
+
+        Nothing may be on its way out. Networks have no setting, and ignore it.
+
+        Raises:
+            LinkDown: the port is gone, or cannot be set so.
+        """
+        ...
+
     def drop_input(self) -> int:
         """Discard what has arrived and was not received; return how many bytes that were."""
         ...

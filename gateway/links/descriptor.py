@@ -57,6 +57,10 @@ class Opener(Protocol):
         """Say what an error of read or write means; None for the end of the stream."""
         ...
 
+    def switch(self, setting: str | None) -> float:
+        """Set the open port anew; return the seconds of one character. Networks return 0."""
+        ...
+
     def describe(self) -> str:
         """Return the link as people name it."""
         ...
@@ -105,6 +109,7 @@ class DescriptorLink:
         self._unsent.clear()
         self._free_at = 0.0
         self._is_paused = False
+        self.char_s = self._opener.char_s
         self._loop.add_reader(opened.fd, self._read)
         if opened.first:
             self._arrived(opened.first)
@@ -144,6 +149,13 @@ class DescriptorLink:
     def receive(self, until: float, /) -> Coroutine[Any, Any, bytes]:
         """Await bytes as soon as any are there; b"" at loop time `until`."""
         return self._inbox.take(until)
+
+    def switch(self, setting: str | None, /) -> None:
+        """Run on another serial setting; see Link."""
+        if self._opened is None:
+            self._inbox.check()
+            raise LinkDown(f"{self.describe()} is not open")
+        self.char_s = self._opener.switch(setting)
 
     def drop_input(self) -> int:
         """Discard what has arrived, in the kernel too; return how many bytes that were."""

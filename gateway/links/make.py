@@ -12,9 +12,16 @@ from gateway.links.serial_port import SERIAL_ROOT, serial_link
 from gateway.links.tcp_client import tcp_link
 from gateway.links.tcp_listener import ListenerHub
 from gateway.links.udp import udp_link
-from gateway.model.link import MemoryPort, SerialPort, TcpClient, TcpListener, UdpPeer
+from gateway.model.link import (
+    CallersPort,
+    MemoryPort,
+    SerialPort,
+    TcpClient,
+    TcpListener,
+    UdpPeer,
+)
 
-LinkSettings: TypeAlias = SerialPort | TcpClient | TcpListener | UdpPeer | MemoryPort
+LinkSettings: TypeAlias = SerialPort | TcpClient | TcpListener | CallersPort | UdpPeer | MemoryPort
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ def make_link(
             return listeners.link(settings)
         case UdpPeer():
             return udp_link(settings)
+        case CallersPort():
+            raise TypeError("many devices call on this port: it is a CallersDoor, not one link")
         case _:
             return around.wires.link(settings.name)
 

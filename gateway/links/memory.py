@@ -162,6 +162,9 @@ class _MemoryLink:
         """Await bytes as soon as any are there; b"" at loop time `until`."""
         return self._inbox.take(until)
 
+    def switch(self, setting: str | None, /) -> None:
+        """Do nothing: bytes in memory have no serial setting."""
+
     def drop_input(self) -> int:
         """Discard what has arrived; return how many bytes that were."""
         return self._inbox.drop()

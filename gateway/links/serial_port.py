@@ -8,6 +8,7 @@ import fcntl
 import os
 import termios
 from pathlib import Path
+from typing import Any
 
 import serial
 
@@ -71,6 +72,8 @@ class _SerialOpener:
         self._settings = settings
         self._root = serial_root
         self.char_s = settings.char_s
+        self._port: serial.Serial | None = None
+        self._is_pty = False
 
     async def open(self) -> Opened:
         """Open the port for us alone, set as the site says, as far as it can hold that.
@@ -80,8 +83,8 @@ class _SerialOpener:
         path = port_path(self._settings.port, self._root)
         if not path.exists():
             raise self._gone()
-        is_pty = _is_pty(path)
-        port = self._configured(path, is_pty=is_pty)
+        self._is_pty = is_pty = _is_pty(path)
+        self._port = port = self._configured(path, is_pty=is_pty)
         is_ready = False
         try:
             fd = port.fileno()
@@ -103,6 +106,28 @@ class _SerialOpener:
         if error is None or error.errno in (errno.EIO, errno.ENXIO, errno.ENODEV, errno.EBADF):
             return self._gone()
         return self._refusal(error.errno, str(error))
+
+    def switch(self, setting: str | None) -> float:
+        """Set the open port anew.
+
+        Raises:
+            LinkDown: the port is gone, or its adapter knows no such setting.
+        """
+        one = self._settings if setting is None else self._settings.on(setting)
+        port = self._port
+        if port is None:
+            raise self._gone()
+        try:
+            port.apply_settings(_held_by(port, one, is_pty=self._is_pty))
+            _let_empty_read_mean_the_end(port.fileno())
+        except (OSError, termios.error) as error:
+            raise self._refusal(_errno(error), str(error)) from error
+        except (ValueError, OverflowError) as error:
+            raise LinkDown(
+                f"{self.describe()} cannot be switched to {setting}: {error}",
+                "the adapter knows no such setting: choose another one",
+            ) from error
+        return one.char_s
 
     def describe(self) -> str:
         """Return the port with its setting, such as `serial port by-path/x (9600 8E1)`."""
@@ -157,6 +182,16 @@ class _SerialOpener:
         why, remedy = _REFUSALS.get(number or 0, (f"failed: {text}", _OTHERWISE))
         path = port_path(port, self._root)
         return LinkDown(f"port {port} {why}", remedy.format(path=path))
+
+
+def _held_by(port: serial.Serial, one: SerialPort, *, is_pty: bool) -> dict[str, Any]:
+    """Return the settings of a port as pyserial has them; a pty holds neither parity nor 7 bits."""
+    return port.get_settings() | {
+        "baudrate": one.baud,
+        "bytesize": 8 if is_pty else one.data_bits,
+        "parity": "N" if is_pty else one.parity,
+        "stopbits": one.stop_bits,
+    }
 
 
 def set_low_latency(fd: int) -> bool:

@@ -110,6 +110,10 @@ class Tap:
             self._keep(Direction.CAME, octets)
         return octets
 
+    def switch(self, setting: str | None, /) -> None:
+        """Switch the link."""
+        self._link.switch(setting)
+
     def drop_input(self) -> int:
         """Discard what the link holds; it is not remembered."""
         return self._link.drop_input()

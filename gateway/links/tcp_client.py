@@ -49,6 +49,10 @@ class _TcpOpener:
             raise self.explain(error) from error
         return Opened(sock.fileno(), sock.close)
 
+    def switch(self, setting: str | None) -> float:  # noqa: ARG002 - Opener
+        """Return 0: a network has no serial setting."""
+        return 0.0
+
     def explain(self, error: OSError | None) -> LinkDown:
         """Say what an error of the connection means."""
         return sockets.explain(self.describe(), error)

@@ -164,6 +164,10 @@ class _DtuOpener:
         """Take the call that is there, or await one."""
         return await self._hub.call(self._settings)
 
+    def switch(self, setting: str | None) -> float:  # noqa: ARG002 - Opener
+        """Return 0: a network has no serial setting."""
+        return 0.0
+
     def explain(self, error: OSError | None) -> LinkDown:
         """Say what ended the call."""
         name = self.describe()

@@ -51,6 +51,10 @@ class _UdpOpener:
                 sock.close()
         return Opened(sock.fileno(), sock.close)
 
+    def switch(self, setting: str | None) -> float:  # noqa: ARG002 - Opener
+        """Return 0: a network has no serial setting."""
+        return 0.0
+
     def explain(self, error: OSError | None) -> LinkDown:
         """Say what an error of the socket means."""
         return sockets.explain(self.describe(), error)

@@ -5,8 +5,11 @@ Settings make them and links open them; neither room knows the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+_SETTING = re.compile(r"([1-9][0-9]{1,6}) ([5-8])([NEO])([12])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,23 @@ class SerialPort:
     def char_s(self) -> float:
         """Seconds of one character: start, data, parity and stop bits."""
         return (1 + self.data_bits + (self.parity != "N") + self.stop_bits) / self.baud
+
+    def on(self, setting: str) -> SerialPort:
+        """Return the same port on a setting such as `300 7E1`.
+
+        Raises:
+            ValueError: it is no serial setting.
+        """
+        match = _SETTING.fullmatch(setting)
+        if match is None:
+            raise ValueError(f"{setting!r} is no serial setting such as 9600 8N1")
+        return replace(
+            self,
+            baud=int(match[1]),
+            data_bits=cast("Literal[5, 6, 7, 8]", int(match[2])),
+            parity=cast('Literal["N", "E", "O"]', match[3]),
+            stop_bits=cast("Literal[1, 2]", int(match[4])),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +69,18 @@ class TcpListener:
     registration: bytes | None = None
     is_prefix: bool = False
     heartbeat: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallersPort:
+    """A port on which many devices call that speak by themselves (fire transmitters, alarm panels).
+
+    Every TCP connection, and every peer of UDP, is a dialogue of its own.
+    """
+
+    host: str
+    port: int
+    transport: Literal["tcp", "udp"] = "tcp"
 
 
 @dataclass(frozen=True, slots=True)

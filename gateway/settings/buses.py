@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from drivers import registry
 from drivers.contract import WireSettings
 from gateway.model.ids import LineName
-from gateway.model.link import MemoryPort, SerialPort, TcpClient, TcpListener, UdpPeer
+from gateway.model.link import (
+    CallersPort,
+    MemoryPort,
+    SerialPort,
+    TcpClient,
+    TcpListener,
+    UdpPeer,
+)
 from gateway.settings.checking import Spot
 from gateway.settings.durations import LineSetting, line_setting
-from gateway.settings.models_site import BusEntry
+from gateway.settings.models_site import BusEntry, ListenEntry
 from gateway.settings.problems import Problems, advice
 from gateway.settings.site import Line, LinkSettings
 
@@ -37,7 +44,10 @@ def make_line(name: str, entry: BusEntry, spot: Spot, problems: Problems) -> Pla
     """Return the line of one bus; what is wrong with it alone is reported."""
     protocol = entry.protocol or ("modbus-tcp" if entry.tcp or entry.udp else "modbus-rtu")
     wire = _wire(protocol, spot, problems)
-    link = _link(entry, wire)
+    link = _link(entry, wire, is_session=_is_session(protocol))
+    if entry.listen and entry.listen.transport == "udp" and not isinstance(link, CallersPort):
+        place = spot.at("listen", "transport")
+        problems.add("LG-BUS-13", place.where, place.text, protocol=protocol)
     if isinstance(link, SerialPort):
         _check_port(link, spot, problems)
     if entry.in_flight > 1 and not wire.has_reply_ids:
@@ -78,9 +88,9 @@ def setting_of(port: SerialPort) -> str:
 
 def _wire(protocol: str, spot: Spot, problems: Problems) -> WireSettings:
     try:
-        return registry.driver_of_protocol(protocol).protocols[protocol].wire
+        return registry.driver_of_protocol(protocol).speakers[protocol].wire
     except LookupError:
-        known = [name for driver in registry.names() for name in registry.load(driver).protocols]
+        known = [name for driver in registry.names() for name in registry.load(driver).speakers]
         place = spot.at("protocol")
         problems.add(
             "LG-BUS-04", place.where, place.text, found=protocol, advice=advice(protocol, known)
@@ -88,19 +98,31 @@ def _wire(protocol: str, spot: Spot, problems: Problems) -> WireSettings:
         return WireSettings(has_reply_ids=True)
 
 
-def _link(entry: BusEntry, wire: WireSettings) -> LinkSettings:
+def _is_session(protocol: str) -> bool:
+    try:
+        return protocol in registry.driver_of_protocol(protocol).sessions
+    except LookupError:
+        return False
+
+
+def _link(entry: BusEntry, wire: WireSettings, *, is_session: bool) -> LinkSettings:
     dialled = entry.tcp or entry.rtu_over_tcp
     if dialled is not None:
         return TcpClient(dialled.host, dialled.port)
     if entry.udp is not None:
         return UdpPeer(entry.udp.host, entry.udp.port)
     if entry.listen is not None:
-        e = entry.listen
-        return TcpListener(e.host, e.port, e.registration, e.prefix, e.heartbeat)
+        return _listener(entry.listen, is_session=is_session)
     if entry.memory is not None:
         return MemoryPort(entry.memory)
     setting = entry.line or (line_setting(wire.serial) if wire.serial else USUAL_SETTING)
     return _serial(str(entry.port), setting, rs485=entry.rs485)
+
+
+def _listener(entry: ListenEntry, *, is_session: bool) -> LinkSettings:
+    if is_session and entry.registration is None:
+        return CallersPort(entry.host, entry.port, entry.transport)
+    return TcpListener(entry.host, entry.port, entry.registration, entry.prefix, entry.heartbeat)
 
 
 def _serial(port: str, setting: LineSetting, *, rs485: bool) -> SerialPort:
@@ -126,6 +148,8 @@ def _port_key(link: LinkSettings) -> Hashable:
         return os.path.realpath(path) if "\0" not in path else path
     if isinstance(link, TcpListener):
         return link.host, link.port, link.registration
+    if isinstance(link, CallersPort) and link.transport == "tcp":
+        return link.host, link.port, None
     return link
 
 

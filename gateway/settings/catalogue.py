@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers import registry
-from drivers.contract import DriverSpec
+from drivers.contract import DriverSpec, Speaker
 from gateway.model.reading import Value
 from gateway.settings.checking import Spot, add_bad_value, check
 from gateway.settings.migrate import migrate
@@ -73,6 +73,16 @@ class Profile:
     kind: Kind
     driver: DriverSpec
     spot: Spot
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that its samples are in."""
+        return self.entry.protocol or self.driver.serial_protocol
+
+    @property
+    def speaker(self) -> Speaker:
+        """What takes its samples apart."""
+        return self.driver.speakers[self.protocol]
 
     @property
     def samples(self) -> tuple[ProfileSample, ...]:
@@ -174,7 +184,7 @@ class Catalogue:
         self._check_place(path, spot, entry.profile)
         kind = self._kind_of(entry, spot)
         driver = self._driver_of(entry, spot)
-        if kind is None or driver is None:
+        if kind is None or driver is None or not self._speaks(driver, entry, spot):
             return None
         return Profile(entry.profile, path, entry, kind, driver, spot)
 
@@ -196,6 +206,14 @@ class Catalogue:
             self._problems.add("LG-PROF-01", place.where, place.text, name=entry.kind, advice=hint)
             return None
         return self.kind(entry.kind)
+
+    def _speaks(self, driver: DriverSpec, entry: ProfileFile, spot: Spot) -> bool:
+        if entry.protocol is None or entry.protocol in driver.speakers:
+            return True
+        place, hint = spot.at("protocol"), advice(entry.protocol, driver.speakers)
+        facts = {"driver": driver.name, "protocol": entry.protocol, "advice": hint}
+        self._problems.add("LG-PROF-17", place.where, place.text, **facts)
+        return False
 
     def _driver_of(self, entry: ProfileFile, spot: Spot) -> DriverSpec | None:
         try:

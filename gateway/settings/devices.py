@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers import registry
-from drivers.contract import JobDriver
+from drivers.contract import Speaker
 from gateway.model.ids import DeviceId
 from gateway.settings.buses import PlacedLine
 from gateway.settings.catalogue import Catalogue, Profile
@@ -16,6 +16,7 @@ from gateway.settings.models_site import DefaultsEntry
 from gateway.settings.problems import Problems, advice
 from gateway.settings.profiles import check_profile
 from gateway.settings.resolve import Resolver, check_names, check_wish, with_defaults
+from gateway.settings.sinks import make_secret
 from gateway.settings.site import Device, DeviceQuirks, Location, Point
 from gateway.settings.wish import Wish
 
@@ -35,7 +36,7 @@ class _Speech:
     """How a device is spoken to."""
 
     protocol: str
-    driver: JobDriver
+    driver: Speaker
 
 
 class DeviceMaker:
@@ -110,6 +111,7 @@ class DeviceMaker:
             offline_after=settings.offline_after or defaults.offline_after,
             timeout_s=settings.timeout if _says_timeout(draft) else defaults.timeout,
             is_verified=profile.entry.verified,
+            key=make_secret(settings.key),
         )
 
     # --- what a device names -----------------------------------------------------------------
@@ -151,23 +153,24 @@ class DeviceMaker:
     def _speech(self, draft: Draft, placed: PlacedLine, profile: Profile) -> _Speech | None:
         driver = profile.driver
         own = draft.settings.protocol
-        if own is not None and own not in driver.protocols:
-            place, hint = draft.at("protocol"), advice(own, driver.protocols)
+        if own is not None and own not in driver.speakers:
+            place, hint = draft.at("protocol"), advice(own, driver.speakers)
             facts = {"profile": profile.id, "protocol": own, "advice": hint}
             self._problems.add("LG-DEV-15", place.where, place.text, **facts)
             return None
         shared = placed.line.protocol
-        if own is None and shared not in driver.protocols:
+        if own is None and shared not in driver.speakers:
             # Two protocols on one pair of wires: this driver's own framing for that kind of pipe.
             try:
                 is_network = registry.driver_of_protocol(shared).tcp_protocol == shared
             except LookupError:
                 return None  # nobody speaks it: said of the bus already
-            shared = driver.tcp_protocol if is_network else driver.serial_protocol
+            usual = driver.tcp_protocol if is_network else driver.serial_protocol
+            shared = profile.entry.protocol or usual
         protocol = own or shared
-        return _Speech(protocol, driver.protocols[protocol])
+        return _Speech(protocol, driver.speakers[protocol])
 
-    def _unit(self, draft: Draft, driver: JobDriver) -> Hashable | None:
+    def _unit(self, draft: Draft, driver: Speaker) -> Hashable | None:
         address = str(draft.settings.address)
         try:
             return driver.parse_unit(address)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+from drivers import registry
 from gateway.model.link import SerialPort
 from gateway.settings.buses import PlacedLine, check_lines, setting_of
 from gateway.settings.devices import PlacedDevice
@@ -22,9 +23,31 @@ def lint(
 ) -> None:
     """Report everything that only shows between parts of a site."""
     check_lines(lines.values(), problems)
+    check_speech(devices, lines, problems)
     check_addresses(devices, problems)
     check_profiles(devices, lines, problems)
     check_unit_loads(devices, lines, problems)
+
+
+def check_speech(
+    devices: Iterable[PlacedDevice], lines: Mapping[str, PlacedLine], problems: Problems
+) -> None:
+    """Report devices whose protocol, or whose line's, leaves no place for another one."""
+    for placed in devices:
+        shared, own = lines[placed.device.line].line.protocol, placed.device.protocol
+        if own == shared:
+            continue
+        place, device = placed.draft.at("bus"), str(placed.device.id)
+        if _is_dialogue(shared):
+            facts = {"protocol": shared, "device": device}
+            problems.add("LG-BUS-14", place.where, place.text, **facts)
+        elif _is_dialogue(own):
+            facts = {"protocol": own, "device": device, "bus": str(placed.device.line)}
+            problems.add("LG-BUS-15", place.where, place.text, **facts)
+
+
+def _is_dialogue(protocol: str) -> bool:
+    return protocol in registry.driver_of_protocol(protocol).sessions
 
 
 def check_addresses(devices: Iterable[PlacedDevice], problems: Problems) -> None:

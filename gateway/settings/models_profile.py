@@ -243,7 +243,11 @@ class SampleEntry(Strict):
         default_factory=dict, alias="set", description="Variables of the profile."
     )
     variant: Text | None = Field(default=None, description="Variant of the profile.")
-    request: HexBytes = Field(description="The request frame with its checksum.")
+    request: HexBytes = Field(
+        default=b"",
+        description="The request frame with its checksum. Default: none, for devices that speak "
+        "by themselves.",
+    )
     reply: HexBytes = Field(description="The reply frame with its checksum.")
     values: dict[
         str, Annotated[SampleValueEntry, under("value"), Field(json_schema_extra=short(_SCALAR))]
@@ -260,6 +264,11 @@ class ProfileFile(Strict):
     title: Title = Field(description="What it is, by language.")
     kind: Text = Field(description="Kind of device, such as meter.electricity.")
     driver: Text = Field(description="Driver, such as modbus.")
+    protocol: Text | None = Field(
+        default=None,
+        description="The driver's protocol that the device speaks and the samples are in. "
+        "Default: the driver's serial one.",
+    )
     verified: Flag = Field(
         default=True, description="The facts were seen on a device. Default true."
     )

@@ -116,9 +116,13 @@ class SinkEntry(Strict):
 
 
 class ListenEntry(Strict):
-    """A port on which a 4G DTU dials in."""
+    """A port on which a 4G DTU dials in, or on which devices call that speak by themselves."""
 
-    port: Whole = Field(ge=1, le=65535, description="TCP port to listen on.")
+    port: Whole = Field(ge=1, le=65535, description="Port to listen on.")
+    transport: Literal["tcp", "udp"] = Field(
+        default="tcp",
+        description="tcp or udp; udp only for devices that speak by themselves. Default tcp.",
+    )
     host: Text = Field(default="0.0.0.0", description="Address to listen on. Default: all.")  # noqa: S104 - a DTU dials in from outside
     registration: Packet | None = Field(
         default=None, description="What the DTU says first: text, or hex:01 02. Default: nothing."
@@ -232,6 +236,10 @@ class DevicePatch(Strict):
     )
     quirks: QuirksEntry | None = Field(default=None, description="Pauses and limits of the device.")
     priority: Priority | None = Field(default=None, description="Class of all its reads.")
+    key: SecretRef | None = Field(
+        default=None,
+        description="Key of the device by name, in hex: a secure channel or AES key.",
+    )
 
 
 class DeviceEntry(DevicePatch):

@@ -15,7 +15,14 @@ from typing import Literal, TypeAlias
 
 from drivers.contract import Address, Quirks
 from gateway.model.ids import DeviceId, GatewayId, LineName, PointId, SinkName, SiteId
-from gateway.model.link import MemoryPort, SerialPort, TcpClient, TcpListener, UdpPeer
+from gateway.model.link import (
+    CallersPort,
+    MemoryPort,
+    SerialPort,
+    TcpClient,
+    TcpListener,
+    UdpPeer,
+)
 from gateway.model.reading import Value
 
 
@@ -30,7 +37,7 @@ class Where:
 
 # --- lines -----------------------------------------------------------------------------------
 
-LinkSettings: TypeAlias = SerialPort | TcpClient | TcpListener | UdpPeer | MemoryPort
+LinkSettings: TypeAlias = SerialPort | TcpClient | TcpListener | CallersPort | UdpPeer | MemoryPort
 
 
 class Echo(StrEnum):
@@ -224,6 +231,14 @@ class DeviceQuirks:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret by name; read when it is needed, never stored."""
+
+    kind: Literal["credential", "env", "file"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One device of the site, with its points resolved from profile, kind and site file."""
 
@@ -251,17 +266,11 @@ class Device:
     """`timeout:` of the site; None means auto."""
     is_verified: bool = True
     """The profile's facts were seen on a device or in its maker's document."""
+    key: Secret | None = None
+    """Its secure channel or AES key, by name; hex."""
 
 
 # --- sinks and commands ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A secret by name; read when it is needed, never stored."""
-
-    kind: Literal["credential", "env", "file"]
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,12 @@ PROFILE_TEXTS: Mapping[str, Wording] = {
         "'{name}' 不是原始值",
         "原始值请写整数：{{1: open, 2: close}}。",
     ),
+    "LG-PROF-17": Wording(
+        "driver {driver} does not speak '{protocol}'",
+        "{advice}",
+        "驱动 {driver} 不支持 '{protocol}'",
+        "{advice}",
+    ),
     "LG-PROF-16": Wording(
         "'{name}' cannot be the id of a profile",
         "Write it as vendor/model in lower case.",

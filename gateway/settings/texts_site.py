@@ -120,6 +120,24 @@ SITE_TEXTS: Mapping[str, Wording] = {
         "`{key}:` 只用于串口",
         "请删除它。",
     ),
+    "LG-BUS-13": Wording(
+        "{protocol} asks its devices, so nobody calls by datagram here",
+        "Remove `transport: udp`, or use `udp: host:port` for a device that we ask.",
+        "{protocol} 由网关主动询问设备，不接受数据报呼入",
+        "请删除 `transport: udp`；若由网关询问设备，请用 `udp: host:port`。",
+    ),
+    "LG-BUS-14": Wording(
+        "{protocol} keeps its line to itself, and '{device}' does not speak it",
+        "Put the device on a bus of its own.",
+        "{protocol} 独占线路，而设备 '{device}' 不使用该协议",
+        "请把该设备放到另一条总线。",
+    ),
+    "LG-BUS-15": Wording(
+        "'{device}' speaks {protocol}, which needs its line to itself",
+        "Write `protocol: {protocol}` at the bus {bus}, or put the device on a bus of its own.",
+        "'{device}' 使用 {protocol}，该协议须独占线路",
+        "请在总线 {bus} 上写 `protocol: {protocol}`，或把该设备放到单独的总线。",
+    ),
     "LG-DEV-01": Wording(
         "the id '{id}' is taken by {file}:{line}",
         "Give each device its own id.",

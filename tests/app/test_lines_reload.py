@@ -10,6 +10,7 @@ from gateway.app.commander import LineFailed
 from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.reload import diff
+from gateway.bus.session_line import Secrets
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.ids import DeviceId, GatewayId, LineName, SiteId
 from gateway.model.link import MemoryPort
@@ -49,7 +50,7 @@ async def test_a_read_while_its_line_is_opened_afresh_is_refused_with_the_reason
         devices={meter: a_device(meter, [a_point("u_a")])},
     )
     pipeline = Pipeline(old, _Store(), clock, Alarms({}, {}, str))
-    lines = FieldLines(pipeline, ListenerHub(), clock)
+    lines = FieldLines(pipeline, ListenerHub(), clock, Secrets(lambda _: None, str))
     async with asyncio.TaskGroup() as tasks:
         lines.start(old, tasks)
         await asyncio.sleep(0)

@@ -177,6 +177,7 @@ class Asked:
 
     reply_chars = 1
     reply_may_equal_request = False
+    switch = None
 
     def __init__(self, request: bytes, shape: Hashable | None = "S", unit: int = 1) -> None:
         self.request = request

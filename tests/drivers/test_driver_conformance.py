@@ -12,10 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers import registry
-from drivers.contract import JobDriver, LineCost
+from drivers.contract import JobDriver, LineCost, Moment, Speaker
+from gateway.settings.durations import line_setting
 
 ROOT = Path(__file__).parents[2]
-PROTOCOLS = [(name, p) for name in registry.names() for p in registry.load(name).protocols]
+PROTOCOLS = [(name, p) for name in registry.names() for p in registry.load(name).speakers]
+ASKED = [(name, p) for name in registry.names() for p in registry.load(name).protocols]
+SESSIONS = [(name, p) for name in registry.names() for p in registry.load(name).sessions]
+NOW = Moment(1000.0, 1_790_000_000_000, 8 * 3600)
 COST = LineCost(char_s=0.001, exchange_s=0.01)
 
 
@@ -31,6 +35,10 @@ VECTORS = [
 ]
 
 
+def _speaker(name: str, protocol: str) -> Speaker:
+    return registry.load(name).speakers[protocol]
+
+
 def _driver(name: str, protocol: str) -> JobDriver:
     return registry.load(name).protocols[protocol]
 
@@ -38,8 +46,8 @@ def _driver(name: str, protocol: str) -> JobDriver:
 @pytest.mark.parametrize("name", registry.names())
 def test_a_driver_names_its_protocols_and_their_defaults(name: str) -> None:
     spec = registry.load(name)
-    assert {spec.serial_protocol, spec.tcp_protocol} <= set(spec.protocols)
-    for protocol in spec.protocols:
+    assert {spec.serial_protocol, spec.tcp_protocol} <= set(spec.speakers)
+    for protocol in spec.speakers:
         assert registry.driver_of_protocol(protocol) is spec
 
 
@@ -63,7 +71,7 @@ def test_the_page_names_every_protocol_and_every_key(name: str) -> None:
         if is_dataclass(plain)
         for field in fields(plain)
     ]
-    missing = [word for word in [*spec.protocols, *keys] if f"`{word}`" not in page]
+    missing = [word for word in [*spec.speakers, *keys] if f"`{word}`" not in page]
     assert not missing
 
 
@@ -72,7 +80,7 @@ def test_every_protocol_has_good_and_bad_vectors_with_a_source(name: str) -> Non
     vectors = _vectors(name)
     assert all(v["source"] and v["basis"] in {"source", "computed", "capture"} for v in vectors)
     assert len({v["id"] for v in vectors}) == len(vectors)
-    for protocol in registry.load(name).protocols:
+    for protocol in registry.load(name).speakers:
         mine = [v for v in vectors if v["protocol"] == protocol]
         assert any("refused" in v for v in mine)
         assert any("refused" not in v for v in mine)
@@ -83,7 +91,7 @@ def test_a_golden_frame_is_decoded_or_refused_with_its_reason(
     name: str, vector: dict[str, Any]
 ) -> None:
     frame = bytes.fromhex(vector["hex"])
-    decoded = _driver(name, vector["protocol"]).decode(frame, vector["direction"])
+    decoded = _speaker(name, vector["protocol"]).decode(frame, vector["direction"])
     assert {key: decoded.frame.get(key) for key in vector["decoded"]} == vector["decoded"]
     assert decoded.ok == ("refused" not in vector), decoded.error
     assert vector.get("refused", "") in (decoded.error or "")
@@ -94,7 +102,7 @@ def test_a_golden_frame_is_decoded_or_refused_with_its_reason(
 @given(frame=st.binary(max_size=300), request=st.binary(max_size=20))
 def test_decode_never_raises(name: str, protocol: str, frame: bytes, request: bytes) -> None:
     for direction in ("request", "response", "auto"):
-        decoded = _driver(name, protocol).decode(frame, direction, (), request)
+        decoded = _speaker(name, protocol).decode(frame, direction, (), request)
         assert decoded.ok or decoded.error
 
 
@@ -104,19 +112,42 @@ def test_an_address_is_taken_or_refused_with_a_sentence(
     name: str, protocol: str, address: object
 ) -> None:
     try:
-        said = f"it is the key {hash(_driver(name, protocol).parse_unit(address))}"
+        said = f"it is the key {hash(_speaker(name, protocol).parse_unit(address))}"
     except ValueError as why:
         said = str(why)
     assert len(said.split()) > 4
 
 
-@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+@pytest.mark.parametrize("name", registry.names())
+def test_a_driver_says_how_it_behaves_on_a_line(name: str) -> None:
+    conduct = registry.load(name).conduct
+    assert conduct.never
+    assert all(line_setting(setting) for setting in conduct.settings)
+    assert all(next(job.steps()).request for job in conduct.scan())
+    assert all(len(sentence.split()) > 3 for sentence in (*conduct.never, *conduct.dangerous))
+
+
+@pytest.mark.parametrize(("name", "protocol"), SESSIONS)
+@given(pieces=st.lists(st.binary(max_size=80), max_size=8))
+def test_a_session_takes_any_bytes_and_any_time(
+    name: str, protocol: str, pieces: list[bytes]
+) -> None:
+    session = registry.load(name).sessions[protocol].start((), NOW)
+    now = NOW
+    for piece in pieces:
+        session.received(piece, now)
+        now = Moment(now.at_s + 7.0, now.utc_ms + 7000, now.local_offset_s)
+        if session.wake_at is not None:
+            session.wake(now)
+
+
+@pytest.mark.parametrize(("name", "protocol"), ASKED)
 def test_nothing_wanted_needs_no_jobs(name: str, protocol: str) -> None:
     quirks = registry.load(name).quirks_type()
     assert _driver(name, protocol).plan(1, (), quirks, COST) == ()
 
 
-@pytest.mark.parametrize(("name", "protocol"), PROTOCOLS)
+@pytest.mark.parametrize(("name", "protocol"), ASKED)
 def test_a_window_exists_exactly_where_replies_have_identifiers(name: str, protocol: str) -> None:
     found = _driver(name, protocol)
     assert (found.window() is not None) == found.wire.has_reply_ids

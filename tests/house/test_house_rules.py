@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 
 from drivers import registry
+from simulators import wires
 
 PRODUCT = [
     file for room in ("gateway", "drivers", "simulators") for file in Path(room).rglob("*.py")
 ]
-BULKHEADS = {"gateway/bus/line.py", "gateway/app/pipeline.py", "gateway/app/sink.py"}
-"""The three places where anything may be caught: line, pipeline and encode."""
+BULKHEADS = {
+    "gateway/bus/line.py",
+    "gateway/bus/session_line.py",
+    "gateway/app/pipeline.py",
+    "gateway/app/sink.py",
+}
+"""Where anything may be caught: a line (of either shape), the pipeline, and encode."""
 
 
 def _handlers(tree: ast.AST) -> Iterator[tuple[ast.ExceptHandler, set[str]]]:
@@ -44,6 +50,7 @@ def test_a_module_fits_one_idea(file: Path) -> None:
 def test_every_driver_has_vectors_a_page_and_a_simulator(name: str) -> None:
     assert list((Path("drivers") / name).glob("vectors.*"))
     assert (Path("docs/drivers") / f"{name}.md").exists()
+    assert name == "modbus" or name in wires.names()
 
 
 def test_the_tree_names_no_machine_and_no_registry() -> None:

@@ -34,6 +34,7 @@ class ScriptedLink:
         self._coming: deque[tuple[float, bytes]] = deque()
         self._is_open = False
         self.sent: list[bytes] = []
+        self.switched: list[str | None] = []
 
     @property
     def char_s(self) -> float:
@@ -79,6 +80,9 @@ class ScriptedLink:
             return chunk
         await asyncio.sleep(max(0.0, until - _now()))
         return b""
+
+    def switch(self, setting: str | None, /) -> None:
+        self.switched.append(setting)
 
     def drop_input(self) -> int:
         count = 0
@@ -141,6 +145,7 @@ class WireLink:
         self.is_plugged = True
         self.opens = 0
         self.stats = WireStats()
+        self.switched: list[str | None] = []
 
     @property
     def char_s(self) -> float:
@@ -198,6 +203,9 @@ class WireLink:
             if _now() >= until:
                 return b""
             await asyncio.sleep(max(wake_at - _now(), 1e-9))
+
+    def switch(self, setting: str | None, /) -> None:
+        self.switched.append(setting)
 
     def drop_input(self) -> int:
         return len(self._ripe(_now()))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from drivers import registry
-from drivers.contract import Decoded, Wanted
+from drivers.contract import Decoded, Raw, Wanted
 from gateway.cli.output import Exit, complain, say, say_json
 from gateway.settings.site import Point
 
@@ -19,7 +19,7 @@ EXAMPLE = "linli decode modbus-rtu 01 03 02 09 05 7E 17"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add protocol, frames, profile and direction."""
-    parser.add_argument("protocol", help="such as modbus-rtu, modbus-ascii, modbus-tcp")
+    parser.add_argument("protocol", help="such as modbus-rtu, dlt645-2007, mbus, gbt26875.3")
     parser.add_argument(
         "hex",
         nargs="+",
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Decode every frame; 1 when one of them is not good."""
     try:
-        driver = registry.driver_of_protocol(arguments.protocol).protocols[arguments.protocol]
+        driver = registry.driver_of_protocol(arguments.protocol).speakers[arguments.protocol]
     except LookupError as exc:
         complain(f"linli decode: {exc.args[0]}")
         return Exit.USAGE
@@ -96,8 +96,20 @@ def _values(decoded: Decoded, points: Sequence[Point]) -> list[dict[str, Any]]:
     return values
 
 
+def _named(decoded: Decoded) -> list[dict[str, Any]]:
+    """Return what the frame names by itself, with the point ids of the catalogue of kinds."""
+    return [
+        {"point": named.point, "value": _shown(named.value), "unit": named.unit}
+        for named in decoded.values
+    ]
+
+
+def _shown(raw: Raw | None) -> object:
+    return raw.hex(" ").upper() if isinstance(raw, bytes) else raw
+
+
 def _show(arguments: argparse.Namespace, decoded: Decoded, points: Sequence[Point]) -> None:
-    values = _values(decoded, points) if points else []
+    values = _values(decoded, points) if points else _named(decoded)
     if arguments.json:
         say_json(
             {

@@ -1,0 +1,65 @@
+"""The gateway's own key for pseudonyms, and the keys of devices."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from functools import partial
+from pathlib import Path
+
+from gateway.bus.session_line import Secrets
+from gateway.privacy.pseudonym import KEY_BYTES, pseudonym
+from gateway.settings.problems import SettingsError
+from gateway.settings.secrets import read_secret
+from gateway.settings.site import Device
+
+FILE = "pseudonym.key"
+
+_log = logging.getLogger("linli")
+
+
+def session_secrets(state: Path) -> Secrets:
+    """Return what lines need to keep secrets; the key is made in the state folder when it is new.
+
+    Raises:
+        OSError: the state folder cannot be read or written.
+    """
+    return Secrets(key_of=device_key, hide=partial(pseudonym, own_key(state)))
+
+
+def own_key(state: Path) -> bytes:
+    """Return the gateway's key for pseudonyms; it never leaves the machine.
+
+    A file that was cut short by a power cut is made anew: pseudonyms change then.
+    """
+    path = state / FILE
+    if path.exists() and len(key := path.read_bytes()) == KEY_BYTES:
+        return key
+    key = secrets.token_bytes(KEY_BYTES)
+    state.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return key
+
+
+def device_key(device: Device) -> bytes | None:
+    """Return the device's key; None where it has none or cannot be read, which is logged.
+
+    Without its key a device that demands one stays silent: nothing is read in the clear instead.
+    """
+    if device.key is None:
+        return None
+    try:
+        return bytes.fromhex(read_secret(device.key))
+    except SettingsError as exc:
+        _log.error("key of %s: %s", device.id, exc)
+    except ValueError:
+        _log.error("key of %s is no hex number: write it as 32 digits", device.id)
+    return None

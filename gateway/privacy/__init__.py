@@ -1,0 +1,1 @@
+"""What may be kept, and what may leave. Here so far: pseudonyms for secrets of devices."""
