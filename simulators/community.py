@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drivers import registry
 from gateway.model.clock import Clock
+from gateway.model.link import CallersPort
 from gateway.settings.site import (
     Device,
     Line,
@@ -19,17 +21,22 @@ from gateway.settings.site import (
     TcpListener,
     UdpPeer,
 )
+from simulators import wires
+from simulators.calling import call_in, send_in
 from simulators.clock import WallClock
+from simulators.contract import Callers, Simulated, Simulator
 from simulators.device import DeviceTraits, SimDevice
 from simulators.faults import Faults
 from simulators.frames import FRAMINGS
 from simulators.image import Holes
 from simulators.ledger import Ledger
 from simulators.line import SerialLine
+from simulators.mixed import Answering, MixedUnits
 from simulators.pdu import MAX_BITS, MAX_REGISTERS, Limits
 from simulators.physics.scene import chance
 from simulators.script import Happening, Script
 from simulators.tcp import DtuTraits, Endpoint, TcpServer, dial_out, udp_server
+from simulators.twin import Twin
 from simulators.units import Units
 from simulators.wire import Books, LineTiming
 
@@ -57,6 +64,8 @@ class Community:
     faults: Faults
     clock: Clock
     devices: dict[str, SimDevice] = field(default_factory=dict[str, SimDevice])
+    twins: dict[str, Twin] = field(default_factory=dict[str, Twin])
+    """Devices of other protocols than Modbus."""
     lines: dict[str, SerialLine] = field(default_factory=dict[str, SerialLine])
     servers: dict[str, TcpServer] = field(default_factory=dict[str, TcpServer])
     units: dict[str, Units] = field(default_factory=dict[str, Units])
@@ -70,7 +79,8 @@ class Community:
         """Let something happen now; False when there is nobody to whom it can."""
         if happening.bus is not None:
             return await self._bus_happens(happening.bus, happening.what)
-        device = self.devices.get(happening.device or "")
+        name = happening.device or ""
+        device = self.devices.get(name) or self.twins.get(name)
         if device is None:
             return False
         now_ms = self.clock.now_ms()
@@ -89,7 +99,7 @@ class Community:
 
     def step(self) -> None:
         """Let time pass for all devices, so that what was held ends although nobody asks."""
-        for device in self.devices.values():
+        for device in (*self.devices.values(), *self.twins.values()):
             device.step(self.clock.now_ms())
 
     async def _bus_happens(self, bus: str, what: str) -> bool:
@@ -114,8 +124,8 @@ async def simulated(site: Site, options: Options, ledger: Ledger) -> AsyncGenera
         dialling: list[asyncio.Task[None]] = []
         for line in site.lines.values():
             if line.is_simulated:
-                units = _units(site, line, options, community)
-                task = await _open(line, units, options, _Opening(community, stack, tasks))
+                answering = _answering(site, line, options, community)
+                task = await _open(line, answering, options, _Opening(community, stack, tasks))
                 dialling += [task] if task is not None else []
         try:
             yield community
@@ -137,7 +147,7 @@ def sim_device(device: Device, options: Options, ledger: Ledger | None) -> SimDe
         kind=device.kind,
         vendor=device.vendor or "Linli",
         model=device.model or "SIM",
-        seed=options.script.seed + int(chance(options.script.seed, device.id) * 1e6),
+        seed=_seed(options, device),
         first_address=int(getattr(quirks, "first_address", 0) or 0),
         limits=Limits(
             int(getattr(quirks, "max_registers", 0) or MAX_REGISTERS),
@@ -156,13 +166,67 @@ class _Opening:
     tasks: asyncio.TaskGroup
 
 
-def _units(site: Site, line: Line, options: Options, community: Community) -> Units:
+def _answering(
+    site: Site, line: Line, options: Options, community: Community
+) -> Answering | Callers:
+    """Return the devices of a line: Modbus units, others, or both on one pair of wires."""
     devices = [d for d in site.devices.values() if d.line == line.name]
+    modbus = [d for d in devices if d.protocol in FRAMINGS]
+    others = [d for d in devices if d.protocol not in FRAMINGS]
+    if not others:
+        return _units(line, modbus, options, community)
+    groups = _by_protocol(others, options, community)
+    found = [(wires.load(registry.driver_of_protocol(p).name), p, g) for p, g in groups.items()]
+    slaves = [made for one, p, g in found if (made := one.slaves(p, g)) is not None]
+    if not slaves:
+        return _callers(line, found, options, community)
+    units = _units(line, modbus, options, community) if modbus else None
+    mixed = MixedUnits(slaves, options.clock, community.faults, modbus=units)
+    is_serial = isinstance(line.link, SerialPort)
+    usual_s = line.turnaround_s if is_serial else TCP_TURNAROUND_S
+    mixed.turnaround_s = options.script.turnaround_s.get(line.name, usual_s)
+    return mixed
+
+
+def _callers(
+    line: Line,
+    found: Sequence[tuple[Simulator, str, Sequence[Simulated]]],
+    options: Options,
+    community: Community,
+) -> Answering | Callers:
+    """Return devices that speak by themselves; on a wire they answer what is said to them."""
+    callers = next((made for one, p, group in found if (made := one.callers(p, group))), None)
+    if callers is None:
+        raise ValueError(f"bus {line.name}: there is no simulator for {found[0][1]}")
+    if not isinstance(line.link, SerialPort):
+        return callers
+    return MixedUnits((), options.clock, community.faults, callers=callers)
+
+
+def _by_protocol(
+    devices: Iterable[Device], options: Options, community: Community
+) -> dict[str, list[Simulated]]:
+    groups: dict[str, list[Simulated]] = {}
+    for device in devices:
+        seed = _seed(options, device)
+        twin = Twin(
+            device.id,
+            device.kind,
+            device.points,
+            community.ledger,
+            seed=seed,
+            step_s=options.step_s,
+        )
+        community.twins[device.id] = twin
+        groups.setdefault(device.protocol, []).append(Simulated(device, twin))
+    return groups
+
+
+def _units(line: Line, devices: Sequence[Device], options: Options, community: Community) -> Units:
     twins = [sim_device(d, options, community.ledger) for d in devices]
     community.devices |= {twin.traits.id: twin for twin in twins}
-    if line.protocol not in FRAMINGS:
-        raise ValueError(f"bus {line.name}: there is no simulator for {line.protocol}")
-    units = Units(FRAMINGS[line.protocol], twins, options.clock, community.faults)
+    framing = FRAMINGS[devices[0].protocol if devices else line.protocol]
+    units = Units(framing, twins, options.clock, community.faults)
     is_serial = isinstance(line.link, SerialPort)
     usual_s = line.turnaround_s if is_serial else TCP_TURNAROUND_S
     units.set_turnaround(options.script.turnaround_s.get(line.name, usual_s))
@@ -174,9 +238,11 @@ def _units(site: Site, line: Line, options: Options, community: Community) -> Un
 
 
 async def _open(
-    line: Line, units: Units, options: Options, opening: _Opening
+    line: Line, units: Answering | Callers, options: Options, opening: _Opening
 ) -> asyncio.Task[None] | None:
     community, stack = opening.community, opening.stack
+    if not isinstance(units, Answering):
+        return _call(line, units, opening)
     match line.link:
         case SerialPort() as port:
             path = _port_path(port, line, options.runtime)
@@ -201,7 +267,23 @@ async def _open(
     return None
 
 
-def _timing(port: SerialPort, units: Units, options: Options) -> LineTiming:
+def _call(line: Line, callers: Callers, opening: _Opening) -> asyncio.Task[None]:
+    """Let devices that speak by themselves call the gateway."""
+    link = line.link
+    if not isinstance(link, CallersPort):
+        raise ValueError(f"bus {line.name}: its devices are simulated on `listen:` only")  # noqa: TRY004 - the site file's fault
+    to = Endpoint(link.host if _is_loopback(link.host) else LOOPBACK, link.port)
+    opening.community.where[line.name] = f"calls {link.transport} {to}"
+    call = call_in if link.transport == "tcp" else send_in
+    calling = call(callers, to, opening.community.clock)
+    return opening.tasks.create_task(calling, name=f"calls:{line.name}")
+
+
+def _seed(options: Options, device: Device) -> int:
+    return options.script.seed + int(chance(options.script.seed, device.id) * 1e6)
+
+
+def _timing(port: SerialPort, units: Answering, options: Options) -> LineTiming:
     bits = 1 + port.data_bits + (port.parity != "N") + port.stop_bits
     return LineTiming(
         baud=port.baud,

@@ -84,22 +84,42 @@ class Faults:
 
     def spoil(self, fault: Fault, framing: Framing, asked: Asked, pdu: bytes) -> Spoilt:
         """Return what a fault makes of a reply PDU."""
-        good = framing.wrap(asked, asked.unit, pdu)
+        plain = self._plain(fault, framing.wrap(asked, asked.unit, pdu), asked.frame)
+        return plain or Spoilt(self._rewritten(fault, framing, asked, pdu))
+
+    def spoil_frame(
+        self, fault: Fault, request: bytes, good: bytes, refusal: bytes | None
+    ) -> Spoilt:
+        """Return what a fault makes of a reply frame of any protocol.
+
+        `wrong_unit` and `wrong_count` need a protocol's knowledge: here they are damage like `crc`.
+        """
+        plain = self._plain(fault, good, request)
+        if plain is not None:
+            return plain
+        if fault.kind is FaultKind.EXCEPTION:
+            return Spoilt(refusal)
+        damaged = bytearray(good)
+        damaged[self._rng.randrange(len(damaged))] ^= 1 << self._rng.randrange(8)
+        return Spoilt(bytes(damaged))
+
+    def _plain(self, fault: Fault, good: bytes, request: bytes) -> Spoilt | None:
+        """Return what becomes of a frame by faults that know no protocol; None for the others."""
         match fault.kind:
             case FaultKind.SILENT:
                 return Spoilt(None)
             case FaultKind.LATE:
                 return Spoilt(good, (fault.argument or DEFAULT_LATE_MS) / 1000)
             case FaultKind.NOISE_BEFORE | FaultKind.NOISE_AFTER | FaultKind.ECHO:
-                return Spoilt(self._surrounded(fault.kind, good, asked))
+                return Spoilt(self._surrounded(fault.kind, good, request))
             case FaultKind.TRUNCATED:
                 return Spoilt(good[: self._rng.randrange(1, len(good))])
             case _:
-                return Spoilt(self._rewritten(fault, framing, asked, pdu))
+                return None
 
-    def _surrounded(self, kind: FaultKind, good: bytes, asked: Asked) -> bytes:
+    def _surrounded(self, kind: FaultKind, good: bytes, request: bytes) -> bytes:
         if kind is FaultKind.ECHO:
-            return asked.frame + good
+            return request + good
         noise = self.noise()
         return noise + good if kind is FaultKind.NOISE_BEFORE else good + noise
 

@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Self
 
 from simulators.frames import Asked
-from simulators.units import Outgoing, Units
+from simulators.mixed import Answering
+from simulators.units import Outgoing
 from simulators.wire import Books, LineTiming, Wire
 
 READ_SIZE = 4096
@@ -46,7 +47,7 @@ class _Port:
 class SerialLine:
     """One simulated port with its devices; `path` is what goes into a site file as `port:`."""
 
-    def __init__(self, path: Path, timing: LineTiming, units: Units) -> None:
+    def __init__(self, path: Path, timing: LineTiming, units: Answering) -> None:
         self.path = path
         self.units = units
         self._wire = Wire(timing, self._respond)

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from simulators.units import Outgoing, Units
+from simulators.mixed import Answering
+from simulators.units import Outgoing
 
 MAX_BUFFER = 64 * 1024
 REDIAL_S = 0.5
@@ -47,7 +48,7 @@ class StreamSlave(asyncio.Protocol):
     it has been sent.
     """
 
-    def __init__(self, units: Units, opened: set[StreamSlave], *, is_one_by_one: bool) -> None:
+    def __init__(self, units: Answering, opened: set[StreamSlave], *, is_one_by_one: bool) -> None:
         self.closed = asyncio.Event()
         self._units = units
         self._opened = opened
@@ -110,7 +111,7 @@ class StreamSlave(asyncio.Protocol):
 class TcpServer:
     """A listening port with units behind it. `unplug` closes it and cuts all connections."""
 
-    def __init__(self, units: Units, at: Endpoint, *, is_one_by_one: bool = False) -> None:
+    def __init__(self, units: Answering, at: Endpoint, *, is_one_by_one: bool = False) -> None:
         self.units = units
         self.at = at
         self._is_one_by_one = is_one_by_one
@@ -160,7 +161,7 @@ class TcpServer:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: Answering) -> None:
         self._units = units
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -179,7 +180,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def udp_server(units: Units, at: Endpoint) -> AsyncGenerator[Endpoint]:
+async def udp_server(units: Answering, at: Endpoint) -> AsyncGenerator[Endpoint]:
     """Answer datagrams while the block runs; gives where."""
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: _Datagrams(units), (at.host, at.port)
@@ -192,7 +193,7 @@ async def udp_server(units: Units, at: Endpoint) -> AsyncGenerator[Endpoint]:
 
 
 async def dial_out(
-    units: Units, traits: DtuTraits, connected: Callable[[StreamSlave], None] = lambda _: None
+    units: Answering, traits: DtuTraits, connected: Callable[[StreamSlave], None] = lambda _: None
 ) -> None:
     """Be a DTU until cancelled: dial, register, beat, answer; dial again when cut."""
     loop = asyncio.get_running_loop()
