@@ -33,6 +33,7 @@ class Kind:
     entry: KindFile
     points: Mapping[str, KindPointEntry]
     path: Path
+    spot: Spot
 
     @property
     def groups(self) -> Mapping[str, PollEntry]:
@@ -248,7 +249,7 @@ class Catalogue:
             if point not in points:
                 place, hint = spot.at("expects", index), advice(point, points)
                 self._problems.add("LG-KIND-01", place.where, place.text, name=point, advice=hint)
-        return Kind(path.stem, entry, points, path)
+        return Kind(path.stem, entry, points, path, spot)
 
     def _kind_points(self, entry: KindFile, spot: Spot) -> Mapping[str, KindPointEntry]:
         points: dict[str, KindPointEntry] = {}

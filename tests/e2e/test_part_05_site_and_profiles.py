@@ -145,6 +145,9 @@ def test_part_05_explain_goes_from_the_setting_to_the_frame_and_the_topic(tmp_pa
     )
     assert f"{file}:{line}" in facts["device"]
     assert "sdm120.yaml:" in facts["point"]
+    assert facts["settings"]["poll"] == f"{file}:{line}"
+    assert "sdm120.yaml:" in facts["settings"]["register"]
+    assert "meter.electricity.yaml:" in facts["settings"]["unit"]
     text = linli("explain", file, "em-01/u_a", base=tmp_path)
     assert text.status == 0
     assert facts["request"] in text.out

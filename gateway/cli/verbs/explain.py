@@ -1,4 +1,4 @@
-"""`linli explain`: one point from profile to frame bytes, value and topic."""
+"""`linli explain`: one point from profile to frame bytes, value and topic, and who decided it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from gateway.bus.cost import driver_of, line_cost
 from gateway.bus.plan import plan_reads
 from gateway.cli.address import address_keys
-from gateway.cli.output import Exit, complain, is_chinese, say, say_json
+from gateway.cli.output import Exit, complain, is_chinese, say, say_json, say_table
 from gateway.model.ids import DeviceId, PointId
 from gateway.rules.report import point_of
 from gateway.settings.load import load_site
+from gateway.settings.origins import setting_origins
 from gateway.settings.site import At, Device, Line, Point, Sink, Site, Where
 
 HELP = "show one point from its setting to the bytes on the line and the topic"
@@ -40,12 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
         complain(f"linli explain: there is no {arguments.point} in {arguments.file}")
         return Exit.USAGE
     facts = dict(_facts(result.site, device, point))
+    origins = setting_origins(arguments.file, device_id, point)
+    places = {key: f"{where.file}:{where.line}" for key, where in origins.items()}
     if arguments.json:
-        say_json(facts)
+        say_json({**facts, "settings": places})
         return Exit.DONE
     width = max(map(len, facts))
     for name, fact in facts.items():
         say(f"{name:<{width}}  {fact}")
+    say("decided by")
+    say_table(("setting", "place"), places.items())
     return Exit.DONE
 
 
