@@ -26,7 +26,7 @@ REMEMBERED = 256
 # One counter for the process: a late reply never has the number of a request that came after it.
 _transactions = count(1)
 # Requests that got no reply, which may still come: their transaction numbers and units.
-_unanswered: dict[bytes, int] = {}
+unanswered: dict[bytes, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,9 @@ class TcpExchange:
 
         Replies with another transaction number are late ones: they count as no answer.
         """
-        _unanswered[self.transaction] = self.unit
-        if len(_unanswered) > REMEMBERED:
-            del _unanswered[next(iter(_unanswered))]
+        unanswered[self.transaction] = self.unit
+        if len(unanswered) > REMEMBERED:
+            del unanswered[next(iter(unanswered))]
         received = bytes(self._buffer)
         came = list(frames(received))
         mine = [f for f in came if f.transaction == self.transaction]
@@ -163,7 +163,7 @@ class TcpExchange:
             end = start + _COUNTED_FROM + int.from_bytes(buffer[start + 4 : start + 6], "big")
             pdu = bytes(buffer[start + HEADER.size : end])
             is_whole = end <= len(buffer) and not another_inside(
-                buffer[start:], end - start, _unanswered
+                buffer[start:], end - start, unanswered
             )
             if is_whole and pdu and buffer[start + 6] == self.unit:
                 if pdu[0] == request.function | EXCEPTION_BIT and len(pdu) == EXCEPTION_LENGTH:

@@ -22,11 +22,12 @@ WHOLE = 9 + 2 * COUNT
 @pytest.fixture(autouse=True)
 def nothing_unanswered() -> None:
     """Forget the requests of other tests whose replies might still come."""
-    mbap._unanswered.clear()
+    mbap.unanswered.clear()
 
 
 def exchange_of(unit: int, number: int | None = None) -> Any:
     exchange = FRAMING.prepare(unit, read_request(3, 0, COUNT)).exchange()
+    assert isinstance(exchange, mbap.TcpExchange)
     if number is not None:
         exchange.transaction = number.to_bytes(2, "big")
     return exchange
