@@ -1,0 +1,225 @@
+"""Jobs that read a meter: single items, blocks, and answers of several frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from drivers.contract import Job, Raw, Steps, Wanted
+from drivers.dlt645.address import Dlt645Address, Dlt645Quirks
+from drivers.dlt645.codec import MOST_DATA, Frame
+from drivers.dlt645.edition import Edition, id_bytes
+from drivers.dlt645.exchange import Question, takes_any_address
+from drivers.dlt645.items import item_of, members
+from drivers.dlt645.values import to_raw
+
+MOST_FRAMES = 16
+"""Frames of one answer; SEQ counts to 255, and no item is so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One wanted value: where its bytes begin behind the data id, and how they are read.
+
+    `sent` is the length of a right answer; 0 for a block, which has as many values as the meter.
+    """
+
+    key: int
+    address: Dlt645Address
+    start: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadItem:
+    """Reads one data id and takes all wanted values out of it."""
+
+    edition: Edition
+    unit: str
+    di: str
+    cells: tuple[Cell, ...]
+    quirks: Dlt645Quirks
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """Keys of the wanted points."""
+        return tuple(cell.key for cell in self.cells)
+
+    @property
+    def request_chars(self) -> int:
+        """Characters of the request."""
+        return self._question().request_chars
+
+    @property
+    def reply_chars(self) -> int:
+        """Characters of the answer."""
+        return self._question().reply_chars
+
+    @property
+    def exchanges(self) -> int:
+        """One; an answer of several frames needs more, and says so only then."""
+        return 1
+
+    def steps(self) -> Steps:
+        """Read it once, with all frames that follow."""
+        frame: Frame = yield self._question().exchange()
+        content = frame.content[self.edition.id_bytes :]
+        number = 0
+        while frame.has_more and number < MOST_FRAMES:
+            number += 1
+            frame = yield self._next(number).exchange()
+            content += frame.content[self.edition.id_bytes : -1]
+        return read_cells(content, self.cells)
+
+    def split(self) -> tuple[Job, ...]:
+        """Return one job for each value of a block; () for an item."""
+        if len(self.cells) < 2 or not members(self.di):  # noqa: PLR2004 - nothing to divide
+            return ()
+        return tuple(
+            single(self.edition, self.unit, Wanted(cell.key, cell.address), self.quirks)
+            for cell in self.cells
+        )
+
+    def describe(self) -> str:
+        """Return function, data id and number of points."""
+        return f"read {self.di} ({len(self.cells)} points)"
+
+    def _question(self) -> Question:
+        echoed = id_bytes(self.di)
+        size = max((cell.start + cell.address.size for cell in self.cells), default=0)
+        block = sum(item.size for item in members(self.di))
+        return Question(
+            self.unit, self.edition.read, echoed, echoed,
+            min(len(echoed) + max(size, block), MOST_DATA), self.quirks.preamble,
+            takes_any_address(self.unit, wildcard_answers=self.edition.wildcard_answers),
+        )  # fmt: skip
+
+    def _next(self, number: int) -> Question:
+        echoed = id_bytes(self.di)
+        return Question(
+            self.unit, self.edition.read_next, echoed + bytes((number,)), echoed,
+            MOST_DATA, self.quirks.preamble,
+            takes_any_address(self.unit, wildcard_answers=self.edition.wildcard_answers),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OneQuestion:
+    """One exchange of any function; `read` turns the answer into values in order of `keys`."""
+
+    question: Question
+    text: str
+    keys: tuple[int, ...] = ()
+    read: Callable[[Frame], tuple[Raw | None, ...]] = lambda _: ()
+
+    @property
+    def unit(self) -> str:
+        """The meter asked."""
+        return self.question.unit
+
+    @property
+    def request_chars(self) -> int:
+        """Characters of the request."""
+        return self.question.request_chars
+
+    @property
+    def reply_chars(self) -> int:
+        """Characters of the answer."""
+        return self.question.reply_chars
+
+    @property
+    def exchanges(self) -> int:
+        """One."""
+        return 1
+
+    def steps(self) -> Steps:
+        """Ask once."""
+        frame: Frame = yield self.question.exchange()
+        return self.read(frame)
+
+    def split(self) -> tuple[Job, ...]:
+        """Return (): it cannot be split."""
+        return ()
+
+    def describe(self) -> str:
+        """Return what it does."""
+        return self.text
+
+
+def read_cells(content: bytes, cells: Sequence[Cell]) -> tuple[Raw | None, ...]:
+    """Return the values of an answer; None for those that it does not carry.
+
+    An answer that is longer or shorter than its data id's has a format that nobody knows (meters
+    send 3 bytes for a voltage, 5 for an energy): it is not guessed at.
+    """
+    return tuple(
+        read_cell(content[cell.start :], cell.address) if cell.sent in (0, len(content)) else None
+        for cell in cells
+    )
+
+
+def read_cell(octets: bytes, address: Dlt645Address) -> Raw | None:
+    """Return the value that begins here."""
+    raw = to_raw(octets, address.how)
+    if address.bit < 0 or not isinstance(raw, int):
+        return raw
+    return bool(raw >> address.bit & 1)
+
+
+def plan_reads(
+    edition: Edition, unit: str, wanted: Sequence[Wanted], quirks: Dlt645Quirks
+) -> tuple[Job, ...]:
+    """Return a read for each data id; a block where it serves at least two of them.
+
+    Two reads of three bytes cost more line time than a block of twelve: each has 32 characters
+    around its value.
+    """
+    by_id: dict[str, list[Wanted]] = {}
+    for one in wanted:
+        by_id.setdefault(_address(one).di, []).append(one)
+    by_block: dict[str, list[str]] = {}
+    for di in by_id:
+        item = item_of(di)
+        if quirks.blocks and item is not None and item.block is not None:
+            by_block.setdefault(item.block, []).append(di)
+    shared = {di: block for block, ids in by_block.items() if len(ids) > 1 for di in ids}
+    jobs: dict[str, list[Cell]] = {}
+    for di, those in by_id.items():
+        cells = jobs.setdefault(shared.get(di, di), [])
+        cells.extend(_cells(those, is_block=di in shared))
+    return tuple(ReadItem(edition, unit, di, tuple(cells), quirks) for di, cells in jobs.items())
+
+
+def single(edition: Edition, unit: str, wanted: Wanted, quirks: Dlt645Quirks) -> ReadItem:
+    """Return the read of one value by its own data id."""
+    cells = tuple(_cells([wanted], is_block=False))
+    return ReadItem(edition, unit, _address(wanted).di, cells, quirks)
+
+
+def cells_in(di: str, wanted: Sequence[Wanted]) -> tuple[Cell, ...]:
+    """Return the wanted values that an answer to this data id carries, block or item."""
+    own = [one for one in wanted if _address(one).di == di]
+    items = [(one, item_of(_address(one).di)) for one in wanted]
+    blocked = [one for one, item in items if item is not None and item.block == di]
+    return (*_cells(own, is_block=False), *_cells(blocked, is_block=True))
+
+
+def _cells(wanted: Sequence[Wanted], *, is_block: bool) -> list[Cell]:
+    """Return where the values of one data id lie in its own answer, or in its block's."""
+    addresses = [_address(one) for one in wanted]
+    sent = max((a.sent or a.at + a.size for a in addresses), default=0)
+    return [
+        Cell(one.key, a, a.at + (_start_in_block(a.di) if is_block else 0), 0 if is_block else sent)
+        for one, a in zip(wanted, addresses, strict=True)
+    ]
+
+
+def _start_in_block(di: str) -> int:
+    item = item_of(di)
+    return item.size * item.place if item is not None else 0
+
+
+def _address(wanted: Wanted) -> Dlt645Address:
+    if not isinstance(wanted.address, Dlt645Address):
+        raise TypeError(f"{wanted.address!r} is no address of DL/T 645")
+    return wanted.address

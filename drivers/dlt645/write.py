@@ -1,0 +1,70 @@
+"""What may be written: items with password and operator, the relay, the time by broadcast."""
+
+from __future__ import annotations
+
+import re
+
+from drivers.contract import Job, Raw
+from drivers.dlt645.address import CLOCK, RELAY, Dlt645Address, Dlt645Quirks
+from drivers.dlt645.codec import BROADCAST, WILDCARD
+from drivers.dlt645.edition import Edition, id_bytes
+from drivers.dlt645.exchange import Question
+from drivers.dlt645.jobs import OneQuestion
+from drivers.dlt645.values import from_raw
+
+TRIP, CLOSE_AT_ONCE = 0x1A, 0x1C
+"""N1 of function 1C (chinawrj/esphome-component-dlt645); 1B only permits to close by hand."""
+NEVER_EXPIRES = bytes.fromhex("595923311299")
+"""ss mm hh DD MM YY: how long commands live is decided before they come here."""
+_MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d))?")
+
+
+def write_job(  # noqa: PLR0917 - JobDriver.plan_write with the edition
+    edition: Edition, unit: str, address: Dlt645Address, raw: Raw, quirks: Dlt645Quirks
+) -> Job:
+    """Return the job that writes one value.
+
+    Raises:
+        ValueError: it cannot be written, or does not fit.
+    """
+    if address.di == CLOCK:
+        return _broadcast_time(edition, raw, quirks)
+    if unit in (WILDCARD, BROADCAST):
+        raise ValueError(f"nothing is written to {unit}: it means every meter of the line")
+    if address.di == RELAY:
+        return _switch_relay(edition, unit, raw, quirks)
+    if address.bit >= 0 or address.at:
+        raise ValueError("a part of an item cannot be written")
+    octets = from_raw(raw, address.how)
+    secrets = _secrets(quirks) if edition.id_bytes > 2 else _secrets(quirks)[:4]  # noqa: PLR2004
+    content = id_bytes(address.di) + secrets + octets
+    question = Question(unit, edition.write, content, b"", 0, quirks.preamble)
+    return OneQuestion(question, f"write {address.di}")
+
+
+def _switch_relay(edition: Edition, unit: str, raw: Raw, quirks: Dlt645Quirks) -> Job:
+    if edition.relay is None:
+        raise ValueError(f"{edition.name} has no relay command of its own")
+    if not quirks.relay:
+        raise ValueError("the relay is locked: write `quirks: {relay: true}` at the device")
+    command = CLOSE_AT_ONCE if raw else TRIP
+    content = _secrets(quirks) + bytes((command, 0)) + NEVER_EXPIRES
+    question = Question(unit, edition.relay, content, b"", 0, quirks.preamble)
+    return OneQuestion(question, "close the relay" if raw else "open the relay")
+
+
+def _broadcast_time(edition: Edition, raw: Raw, quirks: Dlt645Quirks) -> Job:
+    """Return the broadcast of a local time; meters take it once a day, within five minutes."""
+    match = _MOMENT.fullmatch(raw) if isinstance(raw, str) else None
+    if match is None:
+        raise ValueError(f"{raw!r} is no local time such as 2026-11-27 09:30:00")
+    year, month, day, hour, minute, second = match.groups(default="00")
+    content = bytes.fromhex(second + minute + hour + day + month + year[2:])
+    question = Question(
+        BROADCAST, edition.broadcast_time, content, b"", 0, quirks.preamble, is_answered=False
+    )
+    return OneQuestion(question, "set all clocks of the line")
+
+
+def _secrets(quirks: Dlt645Quirks) -> bytes:
+    return bytes.fromhex(quirks.password) + bytes.fromhex(quirks.operator)

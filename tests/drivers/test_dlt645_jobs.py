@@ -1,0 +1,249 @@
+"""DL/T 645: what is asked, how answers become values, and what may be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.contract import Job, LineCost, Raw, Wanted
+from drivers.dlt645 import DRIVER
+from drivers.dlt645.address import Dlt645Address, Dlt645Quirks, complete_address
+from drivers.dlt645.codec import Frame, encode, frames
+from drivers.dlt645.edition import id_bytes, id_text
+from drivers.dlt645.items import item_of, members
+from drivers.dlt645.values import from_raw, to_raw
+
+METER = "123456789012"
+LEVEL_2 = "02000000"
+COST = LineCost(char_s=11 / 2400, exchange_s=0.05)
+QUIRKS = Dlt645Quirks()
+NEW = DRIVER.protocols["dlt645-2007"]
+OLD = DRIVER.protocols["dlt645-1997"]
+
+
+def at(di: str, **keys: Any) -> Dlt645Address:
+    return Dlt645Address(**complete_address({"di": di, **keys}))
+
+
+def plan(*ids: str, driver: Any = NEW, quirks: Dlt645Quirks = QUIRKS) -> Sequence[Job]:
+    return driver.plan(METER, [Wanted(n, at(di)) for n, di in enumerate(ids)], quirks, COST)
+
+
+def run(job: Job, answers: Mapping[str, bytes]) -> Sequence[Raw | None]:
+    """Let a meter answer that holds these payloads by data id (and `di+seq` for what follows)."""
+    steps = job.steps()
+    exchange = next(steps)
+    while True:
+        (asked,) = frames(exchange.request)
+        di = id_text(asked.content[:4])
+        key = f"{di}+{asked.content[4]}" if asked.function == 0x12 else di
+        payload = answers[key]
+        more = (
+            0x20
+            if f"{di}+{asked.content[4] + 1 if len(asked.content) > 4 else 1}" in answers
+            else 0
+        )
+        tail = asked.content[4:5] if asked.function == 0x12 else b""
+        said = encode(METER, asked.control | 0x80 | more, id_bytes(di) + payload + tail)
+        try:
+            exchange = steps.send(exchange.feed(said))
+        except StopIteration as done:
+            return done.value
+
+
+def test_phases_are_read_in_one_block() -> None:
+    (job,) = plan("02010100", "02010200", "02010300")
+    assert run(job, {"0201FF00": bytes.fromhex("032300222122")}) == (230.3, 220.0, 222.1)
+
+
+def test_one_phase_alone_is_read_by_its_own_id() -> None:
+    (job,) = plan("02010200")
+    assert run(job, {"02010200": bytes.fromhex("0022")}) == (220.0,)
+
+
+def test_a_refused_block_is_read_singly() -> None:
+    (job,) = plan("02010100", "02010300")
+    parts = job.split()
+    assert [part.describe() for part in parts] == [
+        "read 02010100 (1 points)",
+        "read 02010300 (1 points)",
+    ]
+    assert parts[0].split() == ()
+
+
+def test_blocks_can_be_switched_off() -> None:
+    assert len(plan("02010100", "02010200", quirks=Dlt645Quirks(blocks=False))) == 2
+
+
+def test_a_block_with_fewer_values_than_wanted_gives_none_for_the_rest() -> None:
+    (job,) = plan("02010100", "02010300")
+    assert run(job, {"0201FF00": bytes.fromhex("0323")}) == (230.3, None)
+
+
+def test_an_answer_in_several_frames_is_joined_by_its_numbers() -> None:
+    address = at("0001FF00", size=4, at=12, sent=16)
+    (job,) = NEW.plan(METER, [Wanted(0, address)], QUIRKS, COST)
+    found = run(
+        job, {"0001FF00": bytes(8), "0001FF00+1": bytes(4), "0001FF00+2": bytes.fromhex("78563412")}
+    )
+    assert found == (12345678,)
+
+
+def test_an_answer_of_another_length_is_not_guessed_at() -> None:
+    (job,) = plan("02010100")
+    assert run(job, {"02010100": bytes.fromhex("002603")}) == (None,)
+    (job,) = plan("00000000")
+    assert run(job, {"00000000": bytes.fromhex("0000000003")}) == (None,)
+
+
+def test_the_highest_demand_comes_with_its_time() -> None:
+    demand = Wanted(0, at("01010000"))
+    moment = Wanted(1, at("01010000", size=5, at=3, form="minute"))
+    (job,) = NEW.plan(METER, [demand, moment], QUIRKS, COST)
+    payload = bytes.fromhex("563412" + "3009271126")
+    assert run(job, {"01010000": payload}) == (12.3456, "2026-11-27T09:30")
+
+
+def test_a_bit_of_a_status_word() -> None:
+    (job,) = NEW.plan(METER, [Wanted(0, at("04000501", bit=2))], QUIRKS, COST)
+    assert run(job, {"04000501": b"\x04\x00"}) == (True,)
+
+
+@pytest.mark.parametrize(
+    ("di", "octets", "value"),
+    [
+        ("02010100", "0523", 230.5),
+        ("02010100", "FFFF", None),
+        ("02010100", "0A23", None),
+        ("02020100", "050080", -0.005),
+        ("02020100", "880100", 0.188),
+        ("02030000", "122580", -0.2512),
+        ("02060000", "0105", 0.501),
+        ("02800007", "5580", -5.5),
+        ("00000000", "01000080", -0.01),
+        ("00010000", "99999999", 999999.99),
+        ("04000102", "555321", "21:53:55"),
+        ("04000101", "05271126", "2026-11-27"),
+        ("04000401", "129078563412", "123456789012"),
+        ("03300D00", "270000", 27),
+        ("B611", "2302", 223),
+    ],
+)
+def test_bytes_are_values_without_dust(di: str, octets: str, value: Raw | None) -> None:
+    assert repr(to_raw(bytes.fromhex(octets), at(di).how)) == repr(value)
+
+
+@given(number=st.integers(-799999, 799999))
+def test_sign_and_digits_come_back(number: int) -> None:
+    how = at("02030000").how
+    assert to_raw(from_raw(number / 10**4, how), how) == number / 10**4
+
+
+def test_a_value_that_does_not_fit_is_not_written() -> None:
+    for raw in (100.0, -1, "text"):
+        with pytest.raises(ValueError, match=r"fit|written"):
+            from_raw(raw, at("02010100").how if raw == -1 else at("02030000").how)
+
+
+def test_all_members_of_blocks_name_their_block() -> None:
+    for block in ("0001FF00", "0201FF00", "0202FF00", "0203FF00", "0206FF00", "901F"):
+        assert members(block)
+        assert {member.block for member in members(block)} == {block}
+    assert members("02800002") == []
+
+
+@pytest.mark.parametrize(
+    ("di", "point", "unit"),
+    [
+        ("00010000", "ep_imp", "kW.h"),
+        ("00010400", "ep_t4", "kW.h"),
+        ("00020003", "ep_exp_p3", "kW.h"),
+        ("02050200", "s_b", "kV.A"),
+        ("01010000", "demand_max", "kW"),
+        ("9012", "ep_t2", "kW.h"),
+        ("0280000A", "batt_min", "min"),
+    ],
+)
+def test_data_ids_have_the_points_of_the_catalogue(di: str, point: str, unit: str) -> None:
+    item = item_of(di)
+    assert item is not None
+    assert (item.point, item.unit) == (point, unit)
+
+
+def test_unknown_ids_need_their_format() -> None:
+    assert item_of("05060101") is None
+    assert at("05060101", size=8, decimals=2).size == 8
+
+
+@pytest.mark.parametrize("keys", [{"di": "0201"[:3]}, {"di": "02010100", "bit": 1}, {"di": "xy"}])
+def test_a_wrong_address_is_refused_with_what_to_write(keys: Mapping[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"hex digits|form: bits"):
+        Dlt645Address(**complete_address(keys))
+
+
+def test_a_number_for_a_data_id_gets_its_zeros_back() -> None:
+    assert complete_address({"di": 2010100})["di"] == "02010100"
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def written(address: Dlt645Address, raw: Raw, **quirks: Any) -> Frame:
+    job = NEW.plan_write(METER, address, raw, Dlt645Quirks(**quirks))
+    (frame,) = frames(next(job.steps()).request)
+    return frame
+
+
+def test_a_write_carries_password_and_operator() -> None:
+    frame = written(at("04000106", size=3), 123, password=LEVEL_2, operator="01020304")
+    assert frame.control == 0x14
+    assert frame.content.hex() == "06010004" + "02000000" + "01020304" + "230100"
+
+
+def test_the_relay_is_locked_until_it_is_unlocked() -> None:
+    with pytest.raises(ValueError, match="relay: true"):
+        written(at("relay"), True)
+    for raw, command in ((True, "1c"), (False, "1a")):
+        frame = written(at("relay"), raw, relay=True, password=LEVEL_2)
+        assert frame.control == 0x1C
+        assert frame.content.hex().startswith("0200000000000000" + command + "00")
+        assert len(frame.content) == 16
+
+
+def test_nothing_is_written_to_every_meter_but_the_time() -> None:
+    for unit in ("AAAAAAAAAAAA", "999999999999"):
+        with pytest.raises(ValueError, match="every meter"):
+            NEW.plan_write(unit, at("relay"), True, Dlt645Quirks(relay=True))
+    job = NEW.plan_write(METER, at("clock"), "2026-11-27 09:30:05", QUIRKS)
+    exchange = next(job.steps())
+    (frame,) = frames(exchange.request)
+    assert (frame.address, frame.control) == ("999999999999", 0x08)
+    assert frame.content.hex() == "053009271126"
+    assert exchange.reply_chars == 0
+    with pytest.raises(ValueError, match="local time"):
+        NEW.plan_write(METER, at("clock"), "tomorrow", QUIRKS)
+
+
+def test_what_can_only_be_written_is_not_read() -> None:
+    with pytest.raises(ValueError, match="access: w"):
+        plan("relay")
+
+
+def test_the_address_of_a_lone_meter_is_asked() -> None:
+    job = next(iter(DRIVER.conduct.scan()))
+    steps = job.steps()
+    exchange = next(steps)
+    assert exchange.request == bytes.fromhex("FEFEFEFE68AAAAAAAAAAAA681300DF16")
+    reply = exchange.feed(bytes.fromhex("fefefefe686940171012006893069c734a4345335f16"))
+    with pytest.raises(StopIteration) as done:
+        steps.send(reply)
+    assert done.value.value == ("001210174069",)
+
+
+def test_the_probe_of_a_block_is_one_of_its_values() -> None:
+    (job,) = plan("02010100", "02010200")
+    assert NEW.probe(METER, job).describe() == "read 02010100 (1 points)"
