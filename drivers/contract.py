@@ -206,9 +206,9 @@ class NamedValue:
 class Decoded:
     """One frame taken apart, for `linli decode` and for the samples of profiles.
 
-    `frame` uses the standard's own names; `raw` holds (key, raw value) for the wanted points that
-    the frame covers; `values` what the frame says by itself, with no profile; `unit` whom it is to
-    or from, as `parse_unit` gives it; `spans_secret` are byte ranges that must not be shown.
+    `frame` uses the standard's own names; `raw` holds the raw values of wanted points by key,
+    `values` what the frame says by itself; `unit` is whom it is to or from, as `parse_unit` gives
+    it; `spans_secret` are byte ranges that must not be shown.
     """
 
     ok: bool
@@ -298,10 +298,9 @@ class SessionDevice:
 
 @dataclass(frozen=True, slots=True)
 class SessionSample:
-    """A raw value that a device sent by itself; `address` is one of the device's points.
+    """A raw value that a device sent by itself, None for "no value", of one of its points.
 
-    None as raw means that the device said "no value". What is secret (card numbers, codes) is made
-    a pseudonym before anything is stored or logged.
+    What is secret (card numbers, codes) is made a pseudonym before it is stored or logged.
     """
 
     unit: Hashable
@@ -349,6 +348,10 @@ class SessionDriver(Speaker, Protocol):
 
     def start(self, devices: Sequence[SessionDevice], now: Moment) -> Session:
         """Return the session of a new connection with the devices of its line."""
+        ...
+
+    def silent_after_s(self, quirks: Quirks) -> float | None:
+        """Return how long a device may be silent; None: as long as its connection lives."""
         ...
 
 

@@ -51,9 +51,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._clock = clock
         self._transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
         """Say what is said first."""
-        assert isinstance(transport, asyncio.DatagramTransport)  # noqa: S101 - narrows the type
         self._transport = transport
         self.send(self._callers.opened(self._clock.now_ms()))
 

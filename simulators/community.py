@@ -174,7 +174,8 @@ def _answering(
     modbus = [d for d in devices if d.protocol in FRAMINGS]
     others = [d for d in devices if d.protocol not in FRAMINGS]
     if not others:
-        return _units(line, modbus, options, community)
+        community.units[line.name] = units = _units(line, modbus, options, community)
+        return units
     groups = _by_protocol(others, options, community)
     found = [(wires.load(registry.driver_of_protocol(p).name), p, g) for p, g in groups.items()]
     slaves = [made for one, p, g in found if (made := one.slaves(p, g)) is not None]
@@ -233,7 +234,6 @@ def _units(line: Line, devices: Sequence[Device], options: Options, community: C
     for twin in twins:
         if twin.traits.id in options.script.turnaround_s:
             units.set_turnaround(options.script.turnaround_s[twin.traits.id], twin.traits.unit)
-    community.units[line.name] = units
     return units
 
 

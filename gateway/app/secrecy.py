@@ -50,9 +50,9 @@ def own_key(state: Path) -> bytes:
 
 
 def device_key(device: Device) -> bytes | None:
-    """Return the device's key; None where it has none or cannot be read, which is logged.
+    """Return the device's key; None where it has none.
 
-    Without its key a device that demands one stays silent: nothing is read in the clear instead.
+    One that cannot be read is b"" and logged: an empty key fits nothing, so that nothing is taken in the clear in its place.
     """
     if device.key is None:
         return None
@@ -62,4 +62,4 @@ def device_key(device: Device) -> bytes | None:
         _log.error("key of %s: %s", device.id, exc)
     except ValueError:
         _log.error("key of %s is no hex number: write it as 32 digits", device.id)
-    return None
+    return b""

@@ -98,6 +98,7 @@ class SessionLine:
         self._columns: dict[tuple[PointId, ...], tuple[PointId, ...]] = {}
         self._online: dict[DeviceId, _Talk] = {}
         self._told_gone: set[DeviceId] = set()
+        self._heard_at: dict[DeviceId, float] = {}
         self._strangers: set[str] = set()
         self._is_up: bool | None = None
         self._is_changed = False
@@ -162,6 +163,7 @@ class SessionLine:
             async with asyncio.TaskGroup() as calls:
                 while not stop.is_set():
                     self.heartbeat = self._loop.time()
+                    self._look_for_silence()
                     link = await door.call(LOOK_UP_S)
                     if link is not None:
                         name = f"line:{self.line.name}:{link.describe()}"
@@ -293,6 +295,7 @@ class SessionLine:
         if device is None:
             return
         self._told_gone.discard(device.id)
+        self._heard_at[device.id] = self._loop.time()
         if device.id not in self._online:
             clock = self._around.clock
             self._around.output.put_device_state(
@@ -307,9 +310,24 @@ class SessionLine:
         self._online[device.id] = talk
 
     def _over(self, talk: _Talk, why: Reason) -> None:
-        """Give up the devices that were last heard on a connection that has ended."""
+        """Give up the devices that were last heard on a connection that has ended.
+
+        Those that open one for each message are given up by the silence that they may keep.
+        """
         mine = [one for one in self._by_unit.values() if self._online.get(one.id) is talk]
-        self._lost(mine, why)
+        self._lost((one for one in mine if self._silent_after_s(one) is None), why)
+
+    def _silent_after_s(self, device: Device) -> float | None:
+        return self._driver.silent_after_s(device.quirks.driver)
+
+    def _look_for_silence(self) -> None:
+        """Give up devices that have been silent for too long, whatever their connections do."""
+        now = self._loop.time()
+        for device in self._by_unit.values():
+            after_s = self._silent_after_s(device)
+            heard_at = self._heard_at.get(device.id)
+            if after_s is not None and heard_at is not None and now - heard_at > after_s:
+                self._lost([device], Reason.TIMEOUT)
 
     def _lost(self, devices: Iterable[Device], why: Reason) -> None:
         """Tell that devices are gone, with all their points."""

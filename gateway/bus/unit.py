@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from drivers.contract import Job, JobDriver
+from drivers.contract import Job, JobDriver, WireSettings
 from gateway.bus.breaker import Health
 from gateway.bus.cost import Timing, driver_of, line_cost, timing
 from gateway.bus.plan import PlannedRead, plan_reads
@@ -115,15 +115,29 @@ def group_units(line: Line, devices: Iterable[Device], character_s: float) -> li
     members: dict[UnitKey, list[Device]] = {}
     for device in devices:
         members.setdefault(UnitKey(device.protocol, device.unit), []).append(device)
+    wires = [driver_of(protocol).wire for protocol in {key.protocol for key in members}]
     return [
         Unit(
             key,
             tuple(mine),
-            timing(line, driver_of(key.protocol).wire, character_s),
+            timing(line, shared_wire(driver_of(key.protocol).wire, wires), character_s),
             patience_of(character_s, driver_of(key.protocol).wire.longest_response_s),
         )
         for key, mine in members.items()
     ]
+
+
+def shared_wire(own: WireSettings, all_of_line: Sequence[WireSettings]) -> WireSettings:
+    """Return a protocol's wire settings on a line that others share.
+
+    The longest silence of all counts: to a Modbus device a frame of another protocol that comes
+    too soon is the rest of the frame before it.
+    """
+    return replace(
+        own,
+        silence_chars=max(wire.silence_chars for wire in all_of_line),
+        silence_min_s=max(wire.silence_min_s for wire in all_of_line),
+    )
 
 
 @dataclass(frozen=True, slots=True)

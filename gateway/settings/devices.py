@@ -159,14 +159,17 @@ class DeviceMaker:
             self._problems.add("LG-DEV-15", place.where, place.text, **facts)
             return None
         shared = placed.line.protocol
-        if own is None and shared not in driver.speakers:
+        if own is None and profile.entry.protocol is not None:
+            own = profile.entry.protocol
+        elif own is None and shared not in driver.speakers:
             # Two protocols on one pair of wires: this driver's own framing for that kind of pipe.
             try:
-                is_network = registry.driver_of_protocol(shared).tcp_protocol == shared
+                neighbour = registry.driver_of_protocol(shared)
             except LookupError:
                 return None  # nobody speaks it: said of the bus already
-            usual = driver.tcp_protocol if is_network else driver.serial_protocol
-            shared = profile.entry.protocol or usual
+            # A driver with one framing for both pipes is no sign of a network: converters carry it.
+            is_network = neighbour.serial_protocol != shared == neighbour.tcp_protocol
+            shared = driver.tcp_protocol if is_network else driver.serial_protocol
         protocol = own or shared
         return _Speech(protocol, driver.speakers[protocol])
 

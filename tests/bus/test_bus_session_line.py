@@ -57,11 +57,15 @@ class ToyDriver:
     def __init__(self, session: type[Any] = ToySession) -> None:
         self.started: list[Sequence[SessionDevice]] = []
         self._session = session
+        self.patience_s: float | None = None
 
     def start(self, devices: Sequence[SessionDevice], now: Moment) -> Any:
         self.started.append(devices)
         assert now.local_offset_s == 8 * 3600
         return self._session()
+
+    def silent_after_s(self, quirks: object) -> float | None:  # noqa: ARG002
+        return self.patience_s
 
 
 def toy_point(number: int) -> Point:
@@ -198,6 +202,32 @@ async def test_calls_of_tcp_and_udp_are_dialogues_of_their_own() -> None:
             stop.set()
         assert sorted(good(output)) == [50, 51]  # type: ignore[type-var]
         assert output.states[0].is_online
+
+
+async def test_a_device_that_calls_for_each_message_is_given_up_by_its_silence() -> None:
+    output, stop, driver = Output(), asyncio.Event(), ToyDriver()
+    driver.patience_s = 1.0
+    door = CallersDoor(CallersPort("127.0.0.1", 0))
+    line = toy_line(door, output, driver)
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.run(stop), name="line")
+        while not door.is_open:
+            await asyncio.sleep(0.01)
+        for value in (50, 51):
+            with socket.socket() as caller:
+                caller.setblocking(False)
+                await loop.sock_connect(caller, ("127.0.0.1", door.number))
+                await loop.sock_sendall(caller, bytes((1, 0, value)))
+                async with asyncio.timeout(20):
+                    assert await loop.sock_recv(caller, 9) == bytes((value,))
+        assert [s.is_online for s in output.states] == [True]
+        async with asyncio.timeout(20):
+            while not any(s.fault for s in output.samples):
+                await asyncio.sleep(0.01)
+        stop.set()
+    assert good(output) == [50, 51]
+    assert [s.fault for s in output.samples if s.fault] == ["timeout"]
 
 
 async def test_the_kernel_timer_never_rings_early() -> None:

@@ -315,12 +315,12 @@ async def stage(
 
 
 def watch(community: Community) -> dict[str, WatchedUnits]:
-    """Let all lines and servers note what they are asked, from the next connection on."""
+    """Let all Modbus lines and servers note what they are asked, from the next connection on."""
     heard = {name: WatchedUnits(units) for name, units in community.units.items()}
     for name, line in community.lines.items():
-        line.units = heard[name]
+        line.units = heard.get(name, line.units)
     for name, server in community.servers.items():
-        server.units = heard[name]
+        server.units = heard.get(name, server.units)
     return heard
 
 
