@@ -50,7 +50,7 @@ docs: $(STAMP)
 	$(BIN)/python -m docs.generate
 
 lock:
-	uv pip compile pyproject.toml --extra demo --extra influx --group dev --python-version 3.11 \
+	uv pip compile pyproject.toml --extra demo --extra influx --extra crypto --group dev --python-version 3.11 \
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock
 
 clean:
