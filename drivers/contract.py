@@ -161,11 +161,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class WireSettings:
-    """What a protocol needs of the line between frames.
-
-    `silence_chars` characters of silence before every request, at least `silence_min_s` (Modbus
-    over Serial Line V1.02, 2.5.1.1: 3.5 characters, 1.75 ms above 19200 baud).
-    """
+    """What a protocol needs of the line: silence before every request, at least `silence_min_s`."""
 
     silence_chars: float = 0.0
     silence_min_s: float = 0.0
@@ -175,6 +171,8 @@ class WireSettings:
     """Usual serial setting such as `2400 8E1`, where the standard names one."""
     longest_response_s: float = 0.0
     """Longest wait for the first byte of a reply that the standard allows; 0: it names none."""
+    longest_gap_s: float = 0.0
+    """Longest pause between two bytes of a reply that it allows; 0: it names none."""
 
 
 class Window(Protocol):

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from drivers.dlt645.items import Form, item_of
 
-RELAY, CLOCK = "relay", "clock"
-"""Points that are no data id: the load relay (function 1C), and the broadcast of the time (08)."""
+RELAY, CLOCK, FREEZE = "relay", "clock", "freeze"
+"""Points that are no data id: the load relay (function 1C), the broadcast of the time (08), and the
+freeze of registers (16)."""
+COMMANDS = frozenset({RELAY, CLOCK, FREEZE})
 _DI = re.compile("[0-9A-F]{4}|[0-9A-F]{8}")
 _MOST_SIZE = 196
 
@@ -22,7 +24,8 @@ class Dlt645Address:
     di: str = field(
         metadata={
             "description": "Data id in hex, high byte first, as manuals print it: 02010100 (2007), "
-            "B611 (1997); `relay` for the load relay, `clock` for setting the time by broadcast."
+            "B611 (1997); `relay` for the load relay, `clock` for setting the time by broadcast, "
+            "`freeze` for freezing the meter's registers."
         }
     )
     size: int = field(
@@ -85,7 +88,7 @@ class Dlt645Address:
         Raises:
             ValueError: with what to write.
         """
-        if self.di in (RELAY, CLOCK):
+        if self.di in COMMANDS:
             return
         if not _DI.fullmatch(self.di):
             raise ValueError(
@@ -164,7 +167,7 @@ def complete_address(keys: Mapping[str, Any]) -> Mapping[str, Any]:
         di = f"{di:08d}" if di > 9999 else f"{di:04d}"  # noqa: PLR2004 - four digits
     if not isinstance(di, str):
         return keys
-    di = di if di in (RELAY, CLOCK) else di.upper()
+    di = di if di in COMMANDS else di.upper()
     item = item_of(di)
     usual: dict[str, Any] = {}
     if item is not None:

@@ -17,37 +17,49 @@ from drivers.dlt645.codec import (
     is_sound,
     take_apart,
 )
-from drivers.dlt645.edition import Edition, error_text, id_text
+from drivers.dlt645.edition import (
+    BAUDS,
+    EDITION_1997,
+    EDITION_2007,
+    Edition,
+    error_text,
+    id_text,
+)
 from drivers.dlt645.items import item_of, members
 from drivers.dlt645.jobs import cells_in, read_cells
 from drivers.dlt645.values import to_raw
 
-_BAUD_BITS = frozenset({0x02, 0x04, 0x08, 0x10, 0x20, 0x40})
-"""600 to 19200, one bit only (greensea/dlt645 dlt645.c)."""
+_SECRETS = {
+    (EDITION_2007.name, 0x14): slice(4, 12),
+    (EDITION_2007.name, 0x18): slice(4, 12),
+    (EDITION_2007.name, 0x19): slice(0, 8),
+    (EDITION_2007.name, 0x1A): slice(0, 8),
+    (EDITION_2007.name, 0x1B): slice(0, 8),
+    (EDITION_2007.name, 0x1C): slice(0, 8),
+    (EDITION_1997.name, 0x04): slice(2, 6),
+    (EDITION_1997.name, 0x0F): slice(0, 8),
+}
+"""Where level, password and operator stand in the data of a request, by edition and function."""
 
 
 def decode(edition: Edition, octets: bytes, direction: str, wanted: Sequence[Wanted]) -> Decoded:
     """Return one frame taken apart; noise may stand before it, nothing behind it."""
     start, error = _find(octets)
     if error is not None:
-        return Decoded(ok=False, error=error, frame=_fields_at(octets, start))
+        return _bad(edition, octets, start, error)
     frame = take_apart(octets, start)
-    fields: dict[str, Any] = _fields(frame)
     try:
         _check(edition, frame, direction)
     except ValueError as why:
-        return Decoded(ok=False, error=str(why), frame=fields)
+        return _bad(edition, octets, start, str(why))
+    fields = _fields(edition, frame) | _meaning(edition, frame)
     di = _id(edition, frame)
-    if di is not None:
-        fields["di"] = di
-    if frame.is_refusal:
-        word = frame.content[0]
-        fields |= {"error_word": f"{word:02X}", "error": error_text(word)}
-        return Decoded(ok=True, error=None, frame=fields, unit=frame.address)
-    if di is None or not frame.is_answer:
+    if di is None or not frame.is_answer or frame.function != edition.read:
+        # The frames that follow a first one carry pieces of an item, not values.
         return Decoded(
-            ok=True, error=None, frame=fields, unit=frame.address, values=tuple(_address(frame))
-        )
+            ok=True, error=None, frame=fields, unit=frame.address, values=tuple(_address(frame)),
+            spans_secret=_spans(edition, frame, start),
+        )  # fmt: skip
     content = frame.content[edition.id_bytes :]
     cells = cells_in(di, wanted)
     raw = dict(zip((cell.key for cell in cells), read_cells(content, cells), strict=True))
@@ -55,6 +67,48 @@ def decode(edition: Edition, octets: bytes, direction: str, wanted: Sequence[Wan
         ok=True, error=None, frame=fields, raw=raw, unit=frame.address,
         values=tuple(_values(di, content)),
     )  # fmt: skip
+
+
+def _bad(edition: Edition, octets: bytes, start: int, error: str) -> Decoded:
+    """Return what can be read of a frame that is not good."""
+    if start < 0 or start + HEADER > len(octets):
+        return Decoded(ok=False, error=error, frame={})
+    frame = take_apart(octets, start)
+    return Decoded(
+        ok=False, error=error, frame=_fields(edition, frame),
+        spans_secret=_spans(edition, frame, start),
+    )  # fmt: skip
+
+
+def _meaning(edition: Edition, frame: Frame) -> dict[str, Any]:
+    """Return what the data of a good frame says: data id, SEQ, baud rate, error word."""
+    if frame.is_refusal:
+        word = frame.content[0]
+        return {"error_word": f"{word:02X}", "error": error_text(word)}
+    found: dict[str, Any] = {}
+    di = _id(edition, frame)
+    if di is not None:
+        found["di"] = di
+    is_next = frame.function == edition.read_next and edition.numbers_frames
+    if is_next and len(frame.content) > edition.id_bytes:
+        found["seq"] = frame.content[-1]
+    if frame.function == edition.change_baud and frame.content:
+        found["baud"] = BAUDS.get(frame.content[0])
+    return found
+
+
+def _spans(edition: Edition, frame: Frame, start: int) -> tuple[slice, ...]:
+    """Return where password and operator stand in the bytes."""
+    place = _secret(edition, frame)
+    if place is None:
+        return ()
+    first = start + HEADER
+    return (slice(first + place.start, first + min(place.stop, len(frame.content))),)
+
+
+def _secret(edition: Edition, frame: Frame) -> slice | None:
+    place = None if frame.is_answer else _SECRETS.get((edition.name, frame.control))
+    return place if place is not None and place.start < len(frame.content) else None
 
 
 def _find(octets: bytes) -> tuple[int, str | None]:
@@ -106,7 +160,7 @@ def _check(edition: Edition, frame: Frame, direction: str) -> None:
     if frame.is_refusal and len(frame.content) != 1:
         raise ValueError("an error answer carries one byte, the error word")
     is_baud = frame.function == edition.change_baud and frame.content
-    if is_baud and not frame.is_refusal and frame.content[0] not in _BAUD_BITS:
+    if is_baud and not frame.is_refusal and frame.content[0] not in BAUDS:
         raise ValueError(f"baud word {frame.content[0]:02X} must have one bit of 02 to 40")
     reads = {edition.read, edition.read_next}
     if frame.function in reads and not frame.is_refusal and len(frame.content) < edition.id_bytes:
@@ -120,7 +174,12 @@ def _id(edition: Edition, frame: Frame) -> str | None:
     return id_text(frame.content[: edition.id_bytes])
 
 
-def _fields(frame: Frame) -> dict[str, Any]:
+def _fields(edition: Edition, frame: Frame) -> dict[str, Any]:
+    shown = frame.content.hex().upper()
+    place = _secret(edition, frame)
+    if place is not None:
+        last = min(place.stop, len(frame.content))
+        shown = shown[: 2 * place.start] + "*" * 2 * (last - place.start) + shown[2 * last :]
     return {
         "address": frame.address,
         "control": f"{frame.control:02X}",
@@ -128,15 +187,8 @@ def _fields(frame: Frame) -> dict[str, Any]:
         "error": frame.is_refusal,
         "more_frames": frame.has_more,
         "preamble_fe": frame.preamble,
-        "data": frame.content.hex().upper(),
+        "data": shown,
     }
-
-
-def _fields_at(octets: bytes, start: int) -> dict[str, Any]:
-    """Return what can be read of a frame that is not good."""
-    if start < 0 or start + HEADER > len(octets):
-        return {}
-    return _fields(take_apart(octets, start))
 
 
 def _values(di: str, content: bytes) -> Iterator[NamedValue]:

@@ -15,7 +15,7 @@ from drivers.contract import (
     Wanted,
     WireSettings,
 )
-from drivers.dlt645.address import CLOCK, RELAY, Dlt645Address, Dlt645Quirks
+from drivers.dlt645.address import COMMANDS, Dlt645Address, Dlt645Quirks
 from drivers.dlt645.codec import BROADCAST, WILDCARD, Frame, address_text
 from drivers.dlt645.decode import decode
 from drivers.dlt645.edition import EDITION_1997, EDITION_2007, Edition
@@ -30,8 +30,9 @@ _WILD = {WILDCARD, BROADCAST}
 class Dlt645Driver:
     """One edition; see `drivers.contract.JobDriver`."""
 
-    wire = WireSettings(serial="2400 8E1", longest_response_s=0.5)
-    """Response delay 20 to 500 ms (LaoYutang/go-dlt645, fdxxw/go-dlt645)."""
+    wire = WireSettings(serial="2400 8E1", longest_response_s=0.5, longest_gap_s=0.5)
+    """Response delay 20 to 500 ms (LaoYutang/go-dlt645, fdxxw/go-dlt645), as much between two bytes
+    (greensea/dlt645 dlt645.c)."""
 
     def __init__(self, edition: Edition) -> None:
         self.edition = edition
@@ -69,7 +70,7 @@ class Dlt645Driver:
             ValueError: a point cannot be read.
         """
         for one in wanted:
-            if isinstance(one.address, Dlt645Address) and one.address.di in (RELAY, CLOCK):
+            if isinstance(one.address, Dlt645Address) and one.address.di in COMMANDS:
                 raise ValueError(f"`di: {one.address.di}` can only be written: `access: w`")
         return plan_reads(self.edition, str(unit), wanted, _quirks(quirks))
 
@@ -115,13 +116,20 @@ class Dlt645Driver:
             question = Question(
                 BROADCAST, edition.read, content, content, 6, takes_any_address=True
             )
-            return OneQuestion(question, "read 9010 of any meter", (0,), lambda f: (f.address,))
+            return OneQuestion(question, "read 9010 of any meter", (0,), _address_answered)
         question = Question(WILDCARD, edition.read_address, b"", b"", 6, takes_any_address=True)
         return OneQuestion(question, "read address", (0,), _address_said)
 
 
 def _address_said(frame: Frame) -> tuple[Raw | None, ...]:
-    return (address_text(frame.content[:6]),)
+    said = address_text(frame.content)
+    return (said if len(said) == _DIGITS and said.isdecimal() else None,)
+
+
+def _address_answered(frame: Frame) -> tuple[Raw | None, ...]:
+    """Return who answered; None for a meter that repeats the wildcard and so hides its own."""
+    is_own = frame.address not in _WILD and frame.address.isdecimal()
+    return (frame.address if is_own else None,)
 
 
 def _quirks(quirks: Quirks) -> Dlt645Quirks:

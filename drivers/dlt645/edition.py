@@ -15,6 +15,9 @@ ERROR_BITS = {
 }
 """Bits of the error word (600888/dlt645 ErrorCode, peace0phmind/dlt645 const.go); they combine."""
 NO_DATA = 0x02
+_NAMED_BITS = 0x7F
+BAUDS = {0x02: 600, 0x04: 1200, 0x08: 2400, 0x10: 4800, 0x20: 9600, 0x40: 19200}
+"""Baud word of the change of baud rate, one bit only (greensea/dlt645 dlt645.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Edition:
     freeze: int | None = None
     change_baud: int = 0x17
     relay: int | None = None
+    numbers_frames: bool = True
+    """A read of what follows names the frame by SEQ, the answer ends with it (12/92/B2 only)."""
     wildcard_answers: bool = False
     """Meters answer under their own address when 99…99 was asked (captures of 1997 meters)."""
 
@@ -42,7 +47,7 @@ EDITION_2007 = Edition(
 )  # fmt: skip
 EDITION_1997 = Edition(
     "dlt645-1997", 2, read=0x01, read_next=0x02, write=0x04, read_address=None,
-    change_baud=0x0C, wildcard_answers=True,
+    change_baud=0x0C, numbers_frames=False, wildcard_answers=True,
 )  # fmt: skip
 
 
@@ -59,4 +64,6 @@ def id_text(octets: bytes) -> str:
 def error_text(word: int) -> str:
     """Return the names of all bits that are set in an error word."""
     names = [name for bit, name in ERROR_BITS.items() if word & bit]
+    if unnamed := word & ~_NAMED_BITS:
+        names.append(f"bit {unnamed:02X} without a name")
     return ", ".join(names) or "no reason given"

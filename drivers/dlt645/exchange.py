@@ -26,7 +26,7 @@ ANSWER_PREAMBLE = 4
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request made once: `echoed` is what a right answer's data begins with.
+    """A request made once: a right answer's data begins with `echoed` and ends with `tail`.
 
     `answer_bytes` is the length of an ordinary answer's data; 0 when nobody answers.
     """
@@ -39,6 +39,7 @@ class Question:
     preamble: int = ANSWER_PREAMBLE
     takes_any_address: bool = False
     is_answered: bool = True
+    tail: bytes = b""
 
     @property
     def request_chars(self) -> int:
@@ -79,9 +80,9 @@ class MeterExchange:
 
     @property
     def shape(self) -> tuple[str, int, bytes]:
-        """Meter, function and data id: an answer names all three, so only repeats look alike."""
+        """Meter, function, data id, SEQ: an answer names them all, so only repeats look alike."""
         q = self._question
-        return q.unit, q.control, q.echoed
+        return q.unit, q.control, q.echoed + q.tail
 
     @property
     def reply_chars(self) -> int:
@@ -133,7 +134,10 @@ class MeterExchange:
             return False
         if not self._is_address(frame.address):
             return False
-        return frame.is_refusal or frame.content.startswith(q.echoed)
+        if frame.is_refusal:
+            return True
+        is_whole = len(frame.content) >= len(q.echoed) + len(q.tail)
+        return is_whole and frame.content.startswith(q.echoed) and frame.content.endswith(q.tail)
 
     def _is_address(self, address: str) -> bool:
         q = self._question

@@ -15,19 +15,21 @@ from drivers.dlt645.values import to_raw
 
 MOST_FRAMES = 16
 """Frames of one answer; SEQ counts to 255, and no item is so long."""
+MOST_TARIFFS = 64
+"""Total and tariffs 01 to 3F of an energy block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One wanted value: where its bytes begin behind the data id, and how they are read.
 
-    `sent` is the length of a right answer; 0 for a block, which has as many values as the meter.
+    `lengths` are those of a right answer: one for an item, whole values for a block.
     """
 
     key: int
     address: Dlt645Address
     start: int
-    sent: int
+    lengths: range
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,10 @@ class ReadItem:
         number = 0
         while frame.has_more and number < MOST_FRAMES:
             number += 1
-            frame = yield self._next(number).exchange()
-            content += frame.content[self.edition.id_bytes : -1]
+            question = self._next(number)
+            frame = yield question.exchange()
+            end = len(frame.content) - len(question.tail)
+            content += frame.content[self.edition.id_bytes : end]
         return read_cells(content, self.cells)
 
     def split(self) -> tuple[Job, ...]:
@@ -96,10 +100,12 @@ class ReadItem:
 
     def _next(self, number: int) -> Question:
         echoed = id_bytes(self.di)
+        tail = bytes((number,)) if self.edition.numbers_frames else b""
         return Question(
-            self.unit, self.edition.read_next, echoed + bytes((number,)), echoed,
+            self.unit, self.edition.read_next, echoed + tail, echoed,
             MOST_DATA, self.quirks.preamble,
             takes_any_address(self.unit, wildcard_answers=self.edition.wildcard_answers),
+            tail=tail,
         )  # fmt: skip
 
 
@@ -150,10 +156,10 @@ def read_cells(content: bytes, cells: Sequence[Cell]) -> tuple[Raw | None, ...]:
     """Return the values of an answer; None for those that it does not carry.
 
     An answer that is longer or shorter than its data id's has a format that nobody knows (meters
-    send 3 bytes for a voltage, 5 for an energy): it is not guessed at.
+    send 3 bytes for a voltage, 5 for an energy): it is not guessed at, nor is such a block.
     """
     return tuple(
-        read_cell(content[cell.start :], cell.address) if cell.sent in (0, len(content)) else None
+        read_cell(content[cell.start :], cell.address) if len(content) in cell.lengths else None
         for cell in cells
     )
 
@@ -178,10 +184,10 @@ def plan_reads(
     for one in wanted:
         by_id.setdefault(_address(one).di, []).append(one)
     by_block: dict[str, list[str]] = {}
-    for di in by_id:
-        item = item_of(di)
-        if quirks.blocks and item is not None and item.block is not None:
-            by_block.setdefault(item.block, []).append(di)
+    for di, those in by_id.items():
+        block = _block_of([_address(one) for one in those])
+        if quirks.blocks and block is not None:
+            by_block.setdefault(block, []).append(di)
     shared = {di: block for block, ids in by_block.items() if len(ids) > 1 for di in ids}
     jobs: dict[str, list[Cell]] = {}
     for di, those in by_id.items():
@@ -199,8 +205,7 @@ def single(edition: Edition, unit: str, wanted: Wanted, quirks: Dlt645Quirks) ->
 def cells_in(di: str, wanted: Sequence[Wanted]) -> tuple[Cell, ...]:
     """Return the wanted values that an answer to this data id carries, block or item."""
     own = [one for one in wanted if _address(one).di == di]
-    items = [(one, item_of(_address(one).di)) for one in wanted]
-    blocked = [one for one, item in items if item is not None and item.block == di]
+    blocked = [one for one in wanted if _block_of([_address(one)]) == di]
     return (*_cells(own, is_block=False), *_cells(blocked, is_block=True))
 
 
@@ -208,15 +213,30 @@ def _cells(wanted: Sequence[Wanted], *, is_block: bool) -> list[Cell]:
     """Return where the values of one data id lie in its own answer, or in its block's."""
     addresses = [_address(one) for one in wanted]
     sent = max((a.sent or a.at + a.size for a in addresses), default=0)
+    own = range(sent, sent + 1)
     return [
-        Cell(one.key, a, a.at + (_start_in_block(a.di) if is_block else 0), 0 if is_block else sent)
+        _cell_in_block(one.key, a) if is_block else Cell(one.key, a, a.at, own)
         for one, a in zip(wanted, addresses, strict=True)
     ]
 
 
-def _start_in_block(di: str) -> int:
-    item = item_of(di)
-    return item.size * item.place if item is not None else 0
+def _cell_in_block(key: int, address: Dlt645Address) -> Cell:
+    item = item_of(address.di)
+    if item is None or item.block is None:
+        raise TypeError(f"{address.di} is in no block")
+    is_energy = not item.block.startswith("02")
+    most = MOST_TARIFFS if is_energy else len(members(item.block))
+    lengths = range(item.size, item.size * most + 1, item.size)
+    return Cell(key, address, item.size * item.place, lengths)
+
+
+def _block_of(addresses: Sequence[Dlt645Address]) -> str | None:
+    """Return the block of a data id; None where a profile reads the id otherwise than the table."""
+    item = item_of(addresses[0].di)
+    if item is None:
+        return None
+    is_usual = all(a.size == item.size and not a.at and a.sent in (0, item.size) for a in addresses)
+    return item.block if is_usual else None
 
 
 def _address(wanted: Wanted) -> Dlt645Address:

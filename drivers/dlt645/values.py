@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Protocol
 
 from drivers.contract import Raw
 from drivers.dlt645.items import Form
 
 _SIGN = 0x80
+_LENGTHS = {Form.DATE: 4, Form.TIME: 3, Form.MINUTE: 5}
+_DATE = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 class Format(Protocol):
@@ -39,7 +45,7 @@ def to_raw(octets: bytes, how: Format) -> Raw | None:
     """Return the value; None where the meter says that it has none.
 
     All bytes FF mean no value, and so do digits that are no decimal digits: a meter without a phase
-    sends either. Texts of times are ISO 8601.
+    sends either. Texts of times are ISO 8601; a day 00 (a demand that never was) is no value.
     """
     if len(octets) < how.size or not octets.strip(b"\xff"):
         return None
@@ -55,11 +61,13 @@ def from_raw(raw: Raw, how: Format) -> bytes:
     Raises:
         ValueError: it does not fit the format.
     """
-    if how.form is Form.BITS and isinstance(raw, int) and raw < 1 << (8 * how.size):
+    if how.form is Form.BITS and isinstance(raw, int) and 0 <= raw < 1 << (8 * how.size):
         return raw.to_bytes(how.size, "little")
     if how.form is Form.DIGITS and isinstance(raw, str) and _is_digits(raw, 2 * how.size):
         return bytes.fromhex(raw)[::-1]
-    if how.form is not Form.BCD or isinstance(raw, str | bytes):
+    if how.form in (Form.DATE, Form.TIME) and isinstance(raw, str):
+        return _clock_bytes(raw, how.form)
+    if how.form is not Form.BCD or isinstance(raw, str | bytes | bool) or not isfinite(raw):
         raise ValueError(f"{raw!r} cannot be written to an item of the form {how.form}")
     exact = abs(Decimal(str(raw))).scaleb(how.decimals)
     text = f"{int(exact.to_integral_value()):0{2 * how.size}d}"
@@ -77,11 +85,33 @@ def _text(octets: bytes, form: Form) -> str | None:
     digits = _digits(octets)
     if digits is None or form is Form.DIGITS:
         return digits
+    if len(octets) != _LENGTHS[form]:
+        return None
     if form is Form.DATE:
-        return _date(octets)
-    if form is Form.TIME:
-        return f"{octets[2]:02x}:{octets[1]:02x}:{octets[0]:02x}"
-    return _date(b"\0" + octets[2:5]) + f"T{octets[1]:02x}:{octets[0]:02x}"
+        text = _date(octets)
+    elif form is Form.TIME:
+        text = f"{octets[2]:02x}:{octets[1]:02x}:{octets[0]:02x}"
+    else:
+        text = _date(b"\0" + octets[2:5]) + f"T{octets[1]:02x}:{octets[0]:02x}"
+    return text if _exists(text if form is not Form.TIME else f"2000-01-01T{text}") else None
+
+
+def _exists(moment: str) -> bool:
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError:
+        return False
+    return True
+
+
+def _clock_bytes(text: str, form: Form) -> bytes:
+    """Return WW DD MM YY of 2026-11-27, or ss mm hh of 09:30:05."""
+    if form is Form.TIME and _TIME.fullmatch(text) and _exists(f"2000-01-01T{text}"):
+        return bytes.fromhex(text.replace(":", ""))[::-1]
+    if form is Form.DATE and _DATE.fullmatch(text) and _exists(text):
+        day = date.fromisoformat(text)
+        return bytes((day.isoweekday() % 7,)) + bytes.fromhex(text[2:].replace("-", ""))[::-1]
+    raise ValueError(f"{text!r} is none of 2026-11-27 (date) and 09:30:05 (time)")
 
 
 def _number(octets: bytes, how: Format) -> Raw | None:

@@ -52,7 +52,8 @@ def own_key(state: Path) -> bytes:
 def device_key(device: Device) -> bytes | None:
     """Return the device's key; None where it has none.
 
-    One that cannot be read is b"" and logged: an empty key fits nothing, so that nothing is taken in the clear in its place.
+    One that cannot be read is b"" and logged: an empty key fits nothing, so that nothing is taken
+    in the clear in its place.
     """
     if device.key is None:
         return None

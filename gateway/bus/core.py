@@ -236,13 +236,14 @@ class LineCore:
 
     def limits(self, unit: Unit) -> Limits:
         """Return how an exchange with the unit has to be done now."""
-        response = unit.response
+        response, wire = unit.response, unit.driver.wire
+        silence_s, gap_s = unit.timing.silence_s, wire.longest_gap_s
         if response.count or response.is_fixed:
-            return Limits(unit.timing.silence_s, response.timeout_s, response.fastest_s)
-        patience = patience_of(self.character_s, unit.driver.wire.longest_response_s)
+            return Limits(silence_s, response.timeout_s, response.fastest_s, gap_s)
+        patience = patience_of(self.character_s, wire.longest_response_s)
         slowest_s = self._neighbours_slowest_s(unit.key.protocol)
         timeout_s = contact_timeout_s(slowest_s, unit.health.probes, patience)
-        return Limits(unit.timing.silence_s, timeout_s)
+        return Limits(silence_s, timeout_s, gap_s=gap_s)
 
     def _neighbours_slowest_s(self, protocol: str) -> float | None:
         """Return the slowest response of units that speak it: a meter is no sensor's neighbour."""

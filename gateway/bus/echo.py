@@ -54,7 +54,7 @@ class EchoFilter:
         self._may_equal = may_equal
         self._held.clear()
         self.has_stripped = False
-        self._is_open = self._belief is not _Belief.SILENT
+        self._is_open = bool(request) and self._belief is not _Belief.SILENT
 
     def strip(self, received: bytes) -> bytes:
         """Return what of the bytes may belong to the reply; the rest is echo, or held back."""

@@ -44,6 +44,8 @@ class Limits:
     """From the last bit of the request to the first byte of the reply."""
     expected_s: float = 0.0
     """Time before which the reply does not begin; 0 while unknown."""
+    gap_s: float = 0.0
+    """Longest pause inside a reply that the protocol allows; 0: it names none."""
 
 
 class Wire(Protocol):
@@ -131,7 +133,7 @@ class SerialWire:
         """Return the reply, or raise at the deadline what there was in its place."""
         char_s = self._link.char_s
         span_s = exchange.reply_chars * char_s
-        gap_s = GAP_SERIAL_S if char_s else GAP_NETWORK_S
+        gap_s = max(GAP_SERIAL_S if char_s else GAP_NETWORK_S, limits.gap_s)
         give_up_at = until = self._left_at + limits.timeout_s
         last_call = give_up_at + 1.1 * span_s + gap_s
         if char_s:
