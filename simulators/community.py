@@ -124,8 +124,8 @@ async def simulated(site: Site, options: Options, ledger: Ledger) -> AsyncGenera
         dialling: list[asyncio.Task[None]] = []
         for line in site.lines.values():
             if line.is_simulated:
-                answering = _answering(site, line, options, community)
-                task = await _open(line, answering, options, _Opening(community, stack, tasks))
+                devices = answering(site, line, options, community)
+                task = await _open(line, devices, options, _Opening(community, stack, tasks))
                 dialling += [task] if task is not None else []
         try:
             yield community
@@ -166,7 +166,7 @@ class _Opening:
     tasks: asyncio.TaskGroup
 
 
-def _answering(
+def answering(
     site: Site, line: Line, options: Options, community: Community
 ) -> Answering | Callers:
     """Return the devices of a line: Modbus units, others, or both on one pair of wires."""

@@ -15,7 +15,10 @@ PROTOCOL = "cjt188"
 class Cjt188Driver:
     """CJ/T 188 of 2004; see `drivers.contract.JobDriver`."""
 
-    wire = WireSettings(serial="2400 8E1", longest_response_s=0.5, longest_gap_s=0.5)
+    # The silence is no rule of the standard: transceivers need time to turn the line round.
+    wire = WireSettings(
+        silence_chars=3.5, serial="2400 8E1", longest_response_s=0.5, longest_gap_s=0.5
+    )
 
     def parse_unit(self, address: object) -> str:
         """Return the 14 digits of an `address:` in the site file.

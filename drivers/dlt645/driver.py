@@ -30,7 +30,10 @@ _WILD = {WILDCARD, BROADCAST}
 class Dlt645Driver:
     """One edition; see `drivers.contract.JobDriver`."""
 
-    wire = WireSettings(serial="2400 8E1", longest_response_s=0.5, longest_gap_s=0.5)
+    # The silence is no rule of the standard: transceivers need time to turn the line round.
+    wire = WireSettings(
+        silence_chars=3.5, serial="2400 8E1", longest_response_s=0.5, longest_gap_s=0.5
+    )
     """Response delay 20 to 500 ms (LaoYutang/go-dlt645, fdxxw/go-dlt645), as much between two bytes
     (greensea/dlt645 dlt645.c)."""
 
