@@ -89,8 +89,12 @@ class MixedUnits:
     def respond(self, asked: Asked) -> Outgoing | None:
         """Return what goes on the wire; None for silence."""
         frame, now_ms = asked.frame, self._clock.now_ms()
-        if self._modbus is not None and (mine := self._modbus.framing.parse(frame)) is not None:
-            return self._modbus.respond(mine)
+        # A right CRC does not make it Modbus: other makers' frames have the same one.
+        mine = None if self._modbus is None else self._modbus.framing.parse(frame)
+        if self._modbus is not None and mine is not None:
+            said_by_modbus = self._modbus.respond(mine)
+            if said_by_modbus is not None:
+                return said_by_modbus
         if self._callers is not None:
             said = self._callers.received(frame, now_ms)
             return Outgoing(self.turnaround_s, said) if said else None

@@ -138,5 +138,6 @@ def test_three_protocols_share_a_pair_of_wires_for_an_hour(tmp_path: Path) -> No
         of_device = {point.id: point for point in site.devices[DeviceId(device)].points}
         period_s = of_device[PointId(points[0])].poll.seconds
         # Every deadline of the plan: one reading a period, none later than the next is due.
+        gaps_ms = [b - a for a, b in pairwise(taken)]
         assert len(taken) >= HOUR_S / period_s - 1, (device, points)
-        assert max(b - a for a, b in pairwise(taken)) < 2000 * period_s, (device, points)
+        assert max(gaps_ms, default=0) < 2000 * period_s, (device, points)
