@@ -12,9 +12,9 @@ buses:
   roof: {tcp: "127.0.0.1:$TCP"}
 devices:
   - {id: pv-1, profile: generic/sunspec-inverter-103, bus: roof, address: 1, poll: 1s,
-     set: {base: 40069}}
+     set: {base: 69}}
   - {id: em-1, profile: generic/sunspec-meter-203, bus: roof, address: 2, poll: 1s,
-     set: {base: 40069}}
+     set: {base: 69}}
 """
 
 

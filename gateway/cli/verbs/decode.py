@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             complain(f"linli decode: {text!r} is not hex: give pairs of 0-9 and A-F")
             return Exit.USAGE
         decoded = driver.decode(frame, arguments.direction or "auto", wanted, request)
-        if driver.decode(frame, "request").ok:
-            request = frame
+        if arguments.direction is None and driver.decode(frame, "request").ok:
+            request = frame  # what follows may be its reply; who names a direction means each alone
         all_good &= decoded.ok
         _show(arguments, decoded, points)
     return Exit.DONE if all_good else Exit.FAILED
