@@ -53,6 +53,8 @@ def _switch_relay(edition: Edition, unit: str, raw: Raw, quirks: Dlt645Quirks) -
         raise ValueError(f"{edition.name} has no relay command of its own")
     if not quirks.relay:
         raise ValueError("the relay is locked: write `quirks: {relay: true}` at the device")
+    if not isinstance(raw, int) or raw not in (0, 1):
+        raise ValueError(f"{raw!r} is no state of a relay; write true (closed) or false (open)")
     command = CLOSE_AT_ONCE if raw else TRIP
     content = _secrets(quirks) + bytes((command, 0)) + NEVER_EXPIRES
     question = Question(unit, edition.relay, content, b"", 0, quirks.preamble)
@@ -60,7 +62,11 @@ def _switch_relay(edition: Edition, unit: str, raw: Raw, quirks: Dlt645Quirks) -
 
 
 def _freeze(edition: Edition, unit: str, raw: Raw, quirks: Dlt645Quirks) -> Job:
-    """Return the freeze of one meter; its data is mm hh DD MM, 99 for "any", all 99 for "now"."""
+    """Return the freeze of one meter: month, day, hour, minute, 99 for "any", all 99 for "now".
+
+    The fields are those of 600888/dlt645 (client_service.py), which sends them as printed like its
+    addresses; here they go low byte first as all times of the protocol do.
+    """
     if edition.freeze is None:
         raise ValueError(f"{edition.name} has no freeze command for one meter")
     if not isinstance(raw, str) or not _FREEZE.fullmatch(raw):

@@ -16,7 +16,8 @@ from simulators.contract import Callers, Reply, Simulated
 NO_DATA = b"\x02"
 FE = 4
 EDITIONS = {edition.name: edition for edition in (EDITION_2007, EDITION_1997)}
-ANYBODY = {"AAAAAAAAAAAA", "999999999999"}
+EVERYBODY = "999999999999"
+ANYBODY = {"AAAAAAAAAAAA", EVERYBODY}
 
 
 class Meters:
@@ -86,8 +87,10 @@ class Meter:
         return Frame(self.address, asked.control | ANSWER, id_bytes(di) + content)
 
     def _refused(self, asked: Frame) -> Frame | None:
-        if asked.function in (self._edition.broadcast_time, self._edition.freeze):
+        if asked.function == self._edition.broadcast_time or asked.address == EVERYBODY:
             return None
+        if asked.function == self._edition.freeze:
+            return Frame(self.address, asked.control | ANSWER, b"")
         return Frame(self.address, asked.control | ANSWER | REFUSED, NO_DATA)
 
     def _content(self, di: str, now_ms: int) -> bytes | None:

@@ -14,8 +14,10 @@ from drivers.dlt645.address import Dlt645Address, Dlt645Quirks, complete_address
 from drivers.dlt645.codec import Frame, encode, frames
 from drivers.dlt645.edition import id_bytes
 from drivers.dlt645.exchange import MeterExchange
+from drivers.dlt645.jobs import MOST_FRAMES
 
 METER, OTHER = "123456789012", "000000000007"
+LEVEL_2 = "02123456"
 COST = LineCost(char_s=11 / 2400, exchange_s=0.05)
 NEW = DRIVER.protocols["dlt645-2007"]
 OLD = DRIVER.protocols["dlt645-1997"]
@@ -172,3 +174,116 @@ def test_an_address_of_another_length_is_refused_with_what_to_write(text: str) -
 
 def test_an_address_keeps_its_zeros() -> None:
     assert NEW.parse_unit("000012345678") == "000012345678"
+
+
+# --- answers of several frames ------------------------------------------------------------------
+
+
+def asked_next(number: int, driver: Any = NEW, di: str = "0001FF00") -> MeterExchange:
+    """Return the question for the frame with this number, after as many that said "more"."""
+    steps = driver.plan(METER, [Wanted(0, at(di, size=4, sent=16))], Dlt645Quirks(), COST)[
+        0
+    ].steps()
+    exchange = next(steps)
+    for earlier in range(number):
+        (request,) = frames(exchange.request)
+        tail = bytes((earlier,)) if earlier and driver is NEW else b""
+        said = encode(METER, request.control | 0xA0, id_bytes(di) + b"\0" + tail)
+        exchange = steps.send(exchange.feed(said))
+    return exchange
+
+
+def following(number: int, payload: bytes = b"\x05") -> bytes:
+    return answer(payload + bytes((number,)), di="0001FF00", control=0x92)
+
+
+def test_what_follows_is_asked_by_data_id_and_number() -> None:
+    (request,) = frames(asked_next(2).request)
+    assert (request.control, request.content) == (0x12, id_bytes("0001FF00") + b"\x02")
+
+
+def test_a_frame_that_follows_with_another_number_is_skipped() -> None:
+    asked = asked_next(2)
+    assert asked.feed(following(1)) is None
+    assert isinstance(asked.verdict(), NoAnswer)
+    reply = asked.feed(following(2))
+    assert reply is not None
+    assert reply.content.endswith(b"\x05\x02")
+
+
+def test_questions_for_different_numbers_do_not_look_alike() -> None:
+    assert asked_next(1).shape != asked_next(2).shape
+
+
+def test_a_late_first_frame_is_no_frame_that_follows() -> None:
+    asked = asked_next(1)
+    assert asked.feed(answer(b"\x05\x01", di="0001FF00", control=0xB1)) is None
+
+
+def test_frames_of_1997_have_no_number() -> None:
+    (request,) = frames(asked_next(1, OLD, "901F").request)
+    assert (request.control, request.content) == (0x02, id_bytes("901F"))
+
+
+def more(exchange: MeterExchange) -> bytes:
+    """Return the answer that has two bytes and says that more follow."""
+    (request,) = frames(exchange.request)
+    content = id_bytes("0001FF00") + bytes(2) + request.content[4:]
+    return encode(METER, request.control | 0xA0, content)
+
+
+def test_a_meter_that_always_has_more_is_asked_no_further() -> None:
+    (job,) = NEW.plan(METER, [Wanted(0, at("0001FF00", sent=16))], Dlt645Quirks(), COST)
+    steps = job.steps()
+    exchange: Any = next(steps)
+    for _ in range(MOST_FRAMES):
+        exchange = steps.send(exchange.feed(more(exchange)))
+    with pytest.raises(StopIteration) as done:
+        steps.send(exchange.feed(more(exchange)))
+    assert done.value.value == (None,)
+
+
+# --- one frame taken apart ----------------------------------------------------------------------
+
+
+def test_a_frame_that_follows_is_decoded_without_values() -> None:
+    decoded = NEW.decode(following(3, bytes(4)), "response", [Wanted(0, at("00010000"))])
+    assert decoded.ok
+    assert (decoded.frame["di"], decoded.frame["seq"]) == ("0001FF00", 3)
+    assert not decoded.values
+    assert not decoded.raw
+
+
+def test_a_bit_of_the_error_word_without_a_name_is_told() -> None:
+    assert "bit 80" in NEW.decode(encode(METER, 0xD1, b"\x80"), "response").frame["error"]
+
+
+def test_the_baud_word_is_named() -> None:
+    rates = {0x02: 600, 0x04: 1200, 0x08: 2400, 0x10: 4800, 0x20: 9600, 0x40: 19200}
+    for word, rate in rates.items():
+        assert NEW.decode(encode(METER, 0x17, bytes((word,))), "request").frame["baud"] == rate
+    for word in (0x00, 0x01, 0x0C, 0x80, 0x16, 0x32, 0x64):
+        assert not NEW.decode(encode(METER, 0x17, bytes((word,))), "request").ok
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_password_and_operator_are_marked_and_not_shown(*, is_damaged: bool) -> None:
+    quirks = Dlt645Quirks(password=LEVEL_2, operator="11223344")
+    for driver, secret in ((NEW, LEVEL_2 + "11223344"), (OLD, LEVEL_2)):
+        di = "04000106" if driver is NEW else "C010"
+        job = driver.plan_write(METER, at(di, size=3, form="bcd"), 123, quirks)
+        request = bytearray(next(job.steps()).request)
+        request[-2] ^= is_damaged
+        decoded = driver.decode(bytes(request), "request")
+        (span,) = decoded.spans_secret
+        assert bytes((b - 0x33) & 0xFF for b in request[span]).hex() == secret
+        assert secret not in str(decoded.frame)
+        assert "230100" in decoded.frame["data"]
+
+
+@given(octets=st.binary(max_size=40), control=st.sampled_from((0x04, 0x0F, 0x14, 0x18, 0x1C)))
+def test_marked_spans_lie_within_the_frame(octets: bytes, control: int) -> None:
+    sent = encode(METER, control, octets, preamble=2)
+    for driver in (NEW, OLD):
+        for span in driver.decode(sent, "auto").spans_secret:
+            assert 12 <= span.start < span.stop <= len(sent) - 2

@@ -13,6 +13,7 @@ from drivers.contract import Job, LineCost, Raw, Wanted
 from drivers.dlt645 import DRIVER
 from drivers.dlt645.address import Dlt645Address, Dlt645Quirks, complete_address
 from drivers.dlt645.codec import Frame, encode, frames
+from drivers.dlt645.driver import Dlt645Driver
 from drivers.dlt645.edition import id_bytes, id_text
 from drivers.dlt645.items import item_of, members
 from drivers.dlt645.values import from_raw, to_raw
@@ -247,3 +248,113 @@ def test_the_address_of_a_lone_meter_is_asked() -> None:
 def test_the_probe_of_a_block_is_one_of_its_values() -> None:
     (job,) = plan("02010100", "02010200")
     assert NEW.probe(METER, job).describe() == "read 02010100 (1 points)"
+
+
+def test_a_freeze_names_month_day_hour_and_minute() -> None:
+    for raw, content in (("99999999", "99999999"), ("99010030", "30000199")):
+        frame = written(at("freeze"), raw)
+        assert (frame.address, frame.control, frame.content.hex()) == (METER, 0x16, content)
+    for raw in ("13010000", "99322400", "now", 99999999):
+        with pytest.raises(ValueError, match="MMDDhhmm"):
+            written(at("freeze"), raw)
+    with pytest.raises(ValueError, match="no freeze"):
+        OLD.plan_write(METER, at("freeze"), "99999999", QUIRKS)
+    with pytest.raises(ValueError, match="every meter"):
+        NEW.plan_write("AAAAAAAAAAAA", at("freeze"), "99999999", QUIRKS)
+    with pytest.raises(ValueError, match="access: w"):
+        plan("freeze")
+
+
+def test_date_and_time_of_one_meter_are_written_with_the_day_of_the_week() -> None:
+    for di, text, octets in (
+        ("04000101", "2026-11-27", "05271126"),
+        ("04000101", "2026-11-29", "00291126"),
+        ("04000102", "09:30:05", "053009"),
+    ):
+        assert from_raw(text, at(di).how).hex() == octets
+        assert to_raw(bytes.fromhex(octets), at(di).how) == text
+    for di, text in (("04000101", "2026-02-30"), ("04000102", "24:00:00"), ("04000101", "today")):
+        with pytest.raises(ValueError, match="is none of"):
+            from_raw(text, at(di).how)
+
+
+def test_a_time_that_does_not_exist_is_not_broadcast() -> None:
+    for raw in ("2026-02-30 09:30:00", "2026-11-27 25:00:00", "2026-11-27", True):
+        with pytest.raises(ValueError, match="local time"):
+            NEW.plan_write(METER, at("clock"), raw, QUIRKS)
+
+
+@pytest.mark.parametrize(
+    ("di", "raw"),
+    [
+        ("02030000", float("nan")), ("02030000", float("inf")), ("02030000", True),
+        ("04000501", -1), ("04000501", 1 << 16), ("04000401", "12"), ("04000401", 12),
+        ("02030000", b"\x01"),
+    ],
+)  # fmt: skip
+def test_what_is_no_value_of_its_form_is_refused_by_a_sentence(di: str, raw: Raw) -> None:
+    with pytest.raises(ValueError, match="cannot be written"):
+        from_raw(raw, at(di).how)
+
+
+@given(octets=st.binary(max_size=12), di=st.sampled_from(("02030000", "04000101", "04000102")))
+def test_any_bytes_are_a_value_or_none(octets: bytes, di: str) -> None:
+    for how in (at(di).how, at("01010000", size=5, form="minute").how, at("04000501").how):
+        value = to_raw(octets, how)
+        assert value is None or isinstance(value, int | float | str)
+
+
+def test_a_demand_that_never_was_has_no_time() -> None:
+    how = at("01010000", at=3, size=5, form="minute").how
+    assert to_raw(bytes(5), how) is None
+    assert to_raw(bytes.fromhex("0000000000"), at("01010000").how) == 0.0
+
+
+def test_a_block_with_broken_values_is_not_guessed_at() -> None:
+    (job,) = plan("02010100", "02010200")
+    for octets in ("002603" * 3, "", "032300222122" + "0022"):
+        assert run(job, {"0201FF00": bytes.fromhex(octets)}) == (None, None)
+    (job,) = plan("00010000", "00010100")
+    assert run(job, {"0001FF00": bytes(4) + b"\x01\0\0\0" + bytes(4 * 10)}) == (0.0, 0.01)
+
+
+def test_an_item_that_a_profile_reads_otherwise_is_not_taken_from_a_block() -> None:
+    wanted = [
+        Wanted(0, at("00010000", sent=5)),
+        Wanted(1, at("00010100", size=5)),
+        Wanted(2, at("00010200")),
+    ]
+    jobs = NEW.plan(METER, wanted, QUIRKS, COST)
+    assert [job.describe()[:13] for job in jobs] == [
+        "read 00010000", "read 00010100", "read 00010200",
+    ]  # fmt: skip
+
+
+def test_an_address_that_cannot_be_learnt_is_none() -> None:
+    for driver, said in (
+        (OLD, encode("AAAAAAAAAAAA", 0x81, id_bytes("9010") + bytes(4))),
+        (NEW, encode("AAAAAAAAAAAA", 0x93, bytes(3))),
+        (NEW, encode("AAAAAAAAAAAA", 0x93, b"\xaa" * 6)),
+    ):
+        assert isinstance(driver, Dlt645Driver)
+        steps = driver.read_address().steps()
+        exchange = next(steps)
+        with pytest.raises(StopIteration) as done:
+            steps.send(exchange.feed(said))
+        assert done.value.value == (None,)
+
+
+@given(values=st.lists(st.integers(0, 7999), min_size=2, max_size=3))
+def test_values_of_a_block_are_those_of_the_single_items(values: list[int]) -> None:
+    ids = [f"0201{place:02X}00" for place in range(1, len(values) + 1)]
+    (job,) = plan(*ids)
+    octets = [from_raw(value / 10, at("02010100").how) for value in values]
+    together = run(job, {"0201FF00": b"".join(octets)})
+    singly = [run(part, dict(zip(ids, octets, strict=True)))[0] for part in job.split()]
+    assert list(together) == singly == [value / 10 for value in values]
+
+
+@pytest.mark.parametrize("raw", ["false", "0", 2, 0.0, b"\x00"])
+def test_the_relay_moves_only_for_true_and_false(raw: Raw) -> None:
+    with pytest.raises(ValueError, match="no state of a relay"):
+        written(at("relay"), raw, relay=True)

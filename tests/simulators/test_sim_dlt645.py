@@ -8,6 +8,7 @@ import pytest
 
 from drivers import registry
 from drivers.contract import DeviceRefused, Job, LineCost, Wanted
+from drivers.dlt645.address import Dlt645Address
 from drivers.dlt645.codec import encode
 from gateway.model.ids import DeviceId, LineName
 from gateway.normalise.convert import compile_point
@@ -83,3 +84,14 @@ def test_other_meters_are_silent_and_unknown_items_are_refused() -> None:
         assert said is not None
         with pytest.raises(DeviceRefused):
             exchange.feed(said.frame)
+
+
+def test_a_freeze_of_one_meter_is_confirmed_and_of_all_meters_is_not() -> None:
+    with Ledger() as ledger:
+        device, slaves = meters("generic/dlt645-2007-1p", ledger)
+        driver = registry.driver_of_protocol(device.protocol).protocols[device.protocol]
+        job = driver.plan_write(
+            device.unit, Dlt645Address("freeze"), "99999999", device.quirks.driver
+        )
+        assert pump(job, slaves) == ()
+        assert slaves.answer(encode("999999999999", 0x16, b"\x99" * 4), NOW_MS) is None

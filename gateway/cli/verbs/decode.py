@@ -14,6 +14,10 @@ from gateway.cli.output import Exit, complain, say, say_json
 from gateway.settings.site import Point
 
 HELP = "take a frame apart: fields, checksum verdict, values"
+HIDDEN = "hidden"
+"""In place of a card number or a code: what is on a screen is on a photograph next."""
+_PERSONAL = frozenset({"P2", "P3"})
+
 EXAMPLE = "linli decode modbus-rtu 01 03 02 09 05 7E 17"
 
 
@@ -92,6 +96,8 @@ def _values(decoded: Decoded, points: Sequence[Point]) -> list[dict[str, Any]]:
     values: list[dict[str, Any]] = []
     for key, raw in decoded.raw.items():
         value = None if raw is None else compile_point(points[key])(raw)
+        if decoded.spans_secret and points[key].personal in _PERSONAL and value is not None:
+            value = HIDDEN
         values.append({"point": points[key].id, "value": value, "unit": points[key].unit})
     return values
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.bus.cost import driver_of, line_cost
+from gateway.bus.cost import driver_of, line_cost, session_driver_of
 from gateway.bus.plan import plan_reads
 from gateway.cli.address import address_keys
 from gateway.cli.output import Exit, complain, is_chinese, say, say_json, say_table
@@ -75,6 +75,9 @@ def _facts(site: Site, device: Device, point: Point) -> Iterator[tuple[str, str]
 
 
 def _exchange(line: Line, device: Device, point: Point) -> Iterator[tuple[str, str]]:
+    if session_driver_of(device.protocol) is not None:
+        yield "exchange", "none: the device speaks by itself"
+        return
     reads = plan_reads([device], driver_of, lambda name: line_cost(line, driver_of(name).wire))
     for read in reads:
         if any(point.id in part.points for part in read.parts):
