@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 DURATION ?=
 JSON ?=
 
-.PHONY: demo test check bench kills nothing-false format docs lock clean
+.PHONY: demo test check bench kills nothing-false fuzz format docs lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,13 +34,17 @@ bench: $(STAMP)
 	@./deploy/test-packages.sh
 	$(BIN)/python -m tests.bench
 
-# Longer campaigns, run by hand: fifty kills under load, a hundred thousand faulty transactions.
+# Longer campaigns, run by hand: fifty kills under load, a hundred thousand faulty transactions, ten
+# million inputs for each codec (an hour and a half of one core).
 kills: $(STAMP)
 	@./deploy/test-packages.sh
 	$(BIN)/python -m tests.e2e.test_kill_nine 50
 
 nothing-false: $(STAMP)
 	$(BIN)/python -m tests.e2e.test_nothing_false
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.drivers.fuzz --inputs 10000000
 
 format: $(STAMP)
 	$(BIN)/ruff format .
