@@ -15,6 +15,7 @@ from decimal import Decimal
 from gateway.model.reading import Value
 from gateway.settings.site import Point
 from simulators import physics
+from simulators.course import Course
 from simulators.image import Extent, Holes, Image, make_image
 from simulators.ledger import Ledger
 from simulators.pdu import Limits, Slave, Written, answer
@@ -40,14 +41,6 @@ class DeviceTraits:
     step_s: float = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A value that is kept on a point until a moment (seconds since 1970)."""
-
-    value: Value
-    until_s: float
-
-
 class SimDevice:
     """Answers request PDUs. Safe to use from several threads."""
 
@@ -56,17 +49,15 @@ class SimDevice:
     ) -> None:
         self.traits = traits
         self._encoders = {str(p.id): encoder(p, first_address=traits.first_address) for p in points}
-        self._physics = physics.make(traits.kind, Scene(points, traits.seed))
+        self._course = Course(physics.make(traits.kind, Scene(points, traits.seed)), traits.step_s)
         self._ledger = ledger
         self._image = make_image(self.extents(), traits.holes)
         self._contested = contested(self._encoders.values())
         self._factors = _factor_points(points)
         self._now: dict[str, Value] = {}
         self._raw: dict[str, Raw] = {}
-        self._holds: dict[str, Hold] = {}
         self._forced: dict[str, Raw] = {}
         self._now_factors: dict[str, Decimal] = {}
-        self._stepped_s = -1e18
         self._lock = threading.RLock()
 
     @property
@@ -82,7 +73,7 @@ class SimDevice:
     @property
     def physics(self) -> Physics:
         """What moves it."""
-        return self._physics
+        return self._course.physics
 
     def answer(self, pdu: bytes, now_ms: int) -> bytes:
         """Return the reply PDU of a request at this moment."""
@@ -122,7 +113,7 @@ class SimDevice:
         with self._lock:
             if point not in self._encoders:
                 raise KeyError(f"{self.traits.id} has no point {point}")
-            self._holds[point] = Hold(value, now_ms / 1000 + for_s)
+            self._course.hold(point, value, now_ms / 1000 + for_s)
             self._step(now_ms, is_forced=True)
 
     def force_raw(self, point: str, raw: Raw | None, now_ms: int) -> None:
@@ -142,27 +133,20 @@ class SimDevice:
     def happen(self, what: str, now_ms: int, for_s: float) -> bool:
         """Let something happen to it; False when this kind of thing cannot do it."""
         with self._lock:
-            has_happened = self._physics.happen(what, now_ms / 1000, for_s)
+            has_happened = self._course.physics.happen(what, now_ms / 1000, for_s)
             self._step(now_ms, is_forced=True)
             return has_happened
 
     def write(self, point: str, value: Value, now_ms: int) -> None:
         """Set a point as a command would."""
         with self._lock:
-            self._physics.written(point, value, now_ms / 1000)
+            self._course.physics.written(point, value, now_ms / 1000)
             self._step(now_ms, is_forced=True)
 
     def _step(self, now_ms: int, *, is_forced: bool = False) -> None:
-        now_s = now_ms / 1000
-        if not is_forced and now_s - self._stepped_s < self.traits.step_s:
+        values = self._course.step(now_ms / 1000, is_forced=is_forced)
+        if values is None:
             return
-        self._stepped_s = now_s
-        values = dict(self._physics.values(now_s))
-        for name, hold in list(self._holds.items()):
-            if now_s < hold.until_s:
-                values[name] = hold.value
-            else:
-                del self._holds[name]
         self._now_factors = self._numeric_factors(values)
         for name, encode in self._encoders.items():
             if encode.point.is_readable and (name in self._forced or name in values):
@@ -225,7 +209,7 @@ class SimDevice:
             raw &= ~rule.raw_or
         value = encode.to_value(raw)
         if value is not None:
-            self._physics.written(str(encode.point.id), value, now_ms / 1000)
+            self._course.physics.written(str(encode.point.id), value, now_ms / 1000)
 
     def _raw_in_image(self, encode: Encoder) -> Raw:
         place = encode.place
@@ -237,7 +221,11 @@ class SimDevice:
         for name, (source, kind) in self._factors.items():
             own = self._encoders[source]
             values.setdefault(source, DEFAULT_EXPONENT if kind == "exponent" else 1)
-            if kind == "exponent" and "value" not in own.point.sim and source not in self._holds:
+            if (
+                kind == "exponent"
+                and "value" not in own.point.sim
+                and not self._course.is_held(source)
+            ):
                 values[source] = DEFAULT_EXPONENT
             known = own.to_value(own.to_raw(values[source]))
             exact = Decimal(str(known if isinstance(known, int | float) else 0))

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from gateway.model.reading import Value
 from gateway.settings.site import Point
 from simulators import physics
+from simulators.course import Course
 from simulators.ledger import Ledger
 from simulators.physics.scene import Scene
-
-
-@dataclass(frozen=True, slots=True)
-class _Hold:
-    """A value that is kept on a point until a moment (seconds since 1970)."""
-
-    value: Value
-    until_s: float
 
 
 class Twin:
@@ -41,12 +33,9 @@ class Twin:
         """Take what the device is; `kind` chooses its physics."""
         self.id = device
         self.points = {str(point.id): point for point in points}
-        self._physics = physics.make(kind, Scene(points, seed))
+        self._course = Course(physics.make(kind, Scene(points, seed)), step_s)
         self._ledger = ledger
-        self._step_s = step_s
-        self._stepped_s = -1e18
         self._values: dict[str, Value] = {}
-        self._holds: dict[str, _Hold] = {}
         self._lock = threading.RLock()
 
     def values(self, now_ms: int) -> Mapping[str, Value]:
@@ -74,31 +63,24 @@ class Twin:
         with self._lock:
             if point not in self.points:
                 raise KeyError(f"{self.id} has no point {point}")
-            self._holds[point] = _Hold(value, now_ms / 1000 + for_s)
+            self._course.hold(point, value, now_ms / 1000 + for_s)
             self._step(now_ms, is_forced=True)
 
     def happen(self, what: str, now_ms: int, for_s: float) -> bool:
         """Let something happen to it; False when this kind of thing cannot do it."""
         with self._lock:
-            has_happened = self._physics.happen(what, now_ms / 1000, for_s)
+            has_happened = self._course.physics.happen(what, now_ms / 1000, for_s)
             self._step(now_ms, is_forced=True)
             return has_happened
 
     def write(self, point: str, value: Value, now_ms: int) -> None:
         """Set a point as a command would."""
         with self._lock:
-            self._physics.written(point, value, now_ms / 1000)
+            self._course.physics.written(point, value, now_ms / 1000)
             self._step(now_ms, is_forced=True)
 
     def _step(self, now_ms: int, *, is_forced: bool = False) -> None:
-        now_s = now_ms / 1000
-        if not is_forced and now_s - self._stepped_s < self._step_s:
+        values = self._course.step(now_ms / 1000, is_forced=is_forced)
+        if values is None:
             return
-        self._stepped_s = now_s
-        values = dict(self._physics.values(now_s))
-        for name, hold in list(self._holds.items()):
-            if now_s < hold.until_s:
-                values[name] = hold.value
-            else:
-                del self._holds[name]
         self._values = {name: value for name, value in values.items() if name in self.points}
