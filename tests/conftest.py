@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import inspect
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ import pytest
 THREAD_END_S = 2.0
 ENDING_ROUNDS = 10
 """Rounds of the loop that a task may take to notice that its peer hung up."""
+
+
+def pytest_configure() -> None:
+    """Let child processes hear Ctrl-C, which whoever runs us in the background makes us ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
