@@ -109,10 +109,24 @@ class Pipe:
                 noted = self._noted(error)
                 if isinstance(noted, BlockingIOError):
                     return False
-                raise noted from error
+                self.error = self._last_word() or noted
+                raise self.error from error
             self.bytes_out += sent
             del self._out[:sent]
         return True
+
+    def _last_word(self) -> OSError | None:
+        """Return the alert with which the other side broke off, None when it said nothing.
+
+        Under TLS 1.3 a broker that misses our certificate says so after the handshake, and hangs
+        up: the write fails first, and what it said waits to be read.
+        """
+        try:
+            self._sock.recv(1)
+        except OSError as said:
+            is_alert = not isinstance(self._noted(said), BlockingIOError)
+            return said if is_alert and isinstance(getattr(said, "reason", None), str) else None
+        return None
 
     def _noted(self, error: OSError) -> OSError:
         if isinstance(error, BlockingIOError):
