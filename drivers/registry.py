@@ -37,7 +37,8 @@ def driver_of_protocol(protocol: str) -> DriverSpec:
     Raises:
         LookupError: nobody speaks it; the message names all protocols.
     """
-    for name in names():
+    # Those first whose name is in the protocol's: what a gateway does not speak it need not carry.
+    for name in sorted(names(), key=lambda name: name not in protocol):
         if protocol in load(name).speakers:
             return load(name)
     known = sorted(p for name in names() for p in load(name).speakers)
