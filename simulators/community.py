@@ -290,6 +290,7 @@ def _timing(port: SerialPort, units: Answering, options: Options) -> LineTiming:
         bits_per_char=bits,
         chunk_chars=options.chunk_chars,
         is_timed=units.framing.is_timed,
+        is_strict=units.is_strict,
     )
 
 

@@ -39,6 +39,11 @@ class Answering(Protocol):
         """How they find what is meant for them."""
         ...
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether a request before 3.5 characters of silence is lost on them (Modbus RTU)."""
+        ...
+
     def respond(self, asked: Asked) -> Outgoing | None:
         """Return what goes on the wire; None for silence."""
         ...
@@ -85,6 +90,11 @@ class MixedUnits:
         self._faults = faults
         self._modbus = modbus
         self._callers = callers
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether Modbus devices are among them."""
+        return self._modbus is not None
 
     def respond(self, asked: Asked) -> Outgoing | None:
         """Return what goes on the wire; None for silence."""

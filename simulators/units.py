@@ -27,6 +27,8 @@ class Outgoing:
 class Units:
     """All devices of one bus by unit address."""
 
+    is_strict = True
+
     def __init__(
         self, framing: Framing, devices: Iterable[SimDevice], clock: Clock, faults: Faults
     ) -> None:

@@ -24,7 +24,7 @@ from drivers.mbus.unit import MbusUnit, parse_unit
 SLOWEST_BAUD = 300
 SETTING = "2400 8E1"
 WIRE = WireSettings(
-    silence_chars=3.0,  # 33 bit times of idle line between telegrams
+    silence_chars=3.5,  # 33 bit times of idle line between telegrams, and a little more
     serial=SETTING,
     # A slave answers within 330 bit times and 50 ms; the slowest line that is met has 300 baud.
     longest_response_s=330 / SLOWEST_BAUD + 0.05,
