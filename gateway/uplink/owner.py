@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from gateway.model.publication import Arrival, Publication
+from gateway.uplink.attempt import Target
+from gateway.uplink.state import Pace
 
 
 @dataclass(slots=True)
@@ -52,3 +56,41 @@ class SessionOwner(Protocol):
     def session_lost(self) -> None:
         """`lost` has been set."""
         ...
+
+
+class AnySession(Protocol):
+    """One connection as the uplink uses it; `session.Session` over paho is the real one."""
+
+    in_flight: dict[int, InFlight]
+    lost: Lost | None
+
+    async def open(self) -> Greeting:
+        """Connect and return what the broker said.
+
+        Raises:
+            UplinkDown: with why.
+        """
+        ...
+
+    def send(self, publication: Publication, size: int) -> None:
+        """Send a message.
+
+        Raises:
+            UplinkDown: the connection has just gone.
+        """
+        ...
+
+    async def watch(self, wake: asyncio.Event) -> None:
+        """Keep the connection alive until it is lost or `wake` is set."""
+        ...
+
+    def say_goodbye(self) -> None:
+        """Send DISCONNECT."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+MakeSession: TypeAlias = Callable[[Target, SessionOwner, Pace], AnySession]

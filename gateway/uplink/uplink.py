@@ -35,7 +35,7 @@ from gateway.uplink.fates import (
     fate_of,
     packet_size,
 )
-from gateway.uplink.owner import InFlight
+from gateway.uplink.owner import AnySession, InFlight, MakeSession
 from gateway.uplink.properties import properties_of
 from gateway.uplink.session import Session
 from gateway.uplink.state import Pace, Protocol, UplinkCounters, UplinkState
@@ -53,7 +53,7 @@ DEFAULT_PACE = Pace()
 class Uplink:
     """MQTT to one platform. Starts without a broker and outlives it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two have defaults for all but tests
         self,
         sink: Sink,
         connect: Callable[[], ConnectSpec],
@@ -61,17 +61,22 @@ class Uplink:
         rng: Random,
         *,
         pace: Pace = DEFAULT_PACE,
+        make_session: MakeSession = Session,
     ) -> None:
-        """Take the sink and what says how to connect, asked at every attempt."""
+        """Take the sink and what says how to connect, asked at every attempt.
+
+        `make_session` is what a simulation replaces: all that touches a socket is in a session.
+        """
         self._sink = sink
         self._connect = connect
         self._clock = clock
         self._pace = pace
+        self._make_session = make_session
         self._backoff = Backoff(pace.backoff_min, pace.backoff_max, rng)
         self._busy = Backoff(pace.backoff_min, pace.backoff_max, rng)
         self._versions = Versions(is_v5=sink.mqtt != "3.1.1")
-        self._session: Session | None = None
-        self._greeted: Session | None = None
+        self._session: AnySession | None = None
+        self._greeted: AnySession | None = None
         self._window = Window(sink.window)
         self._slots = sink.window
         self._max_packet: int | None = None
@@ -209,7 +214,7 @@ class Uplink:
         """Have one session; return the seconds to wait before the next."""
         now_ms = self._clock.now_ms()
         target = Target(self._sink, self._connect(), self._versions.is_v5, now_ms)
-        session = Session(target, self, self._pace)
+        session = self._make_session(target, self, self._pace)
         try:
             greeting = await session.open()
         except UplinkDown as error:
@@ -231,7 +236,7 @@ class Uplink:
             self._backoff.reset()
         return self._after_loss(session)
 
-    def _begin_session(self, session: Session, max_packet: int | None) -> None:
+    def _begin_session(self, session: AnySession, max_packet: int | None) -> None:
         self._session = session
         self._window = Window(self._slots)
         limits = [size for size in (max_packet, self._learned_max_packet) if size is not None]
@@ -241,7 +246,7 @@ class Uplink:
         self._down.clear()
         self._up.set()
 
-    async def _leave(self, session: Session) -> None:
+    async def _leave(self, session: AnySession) -> None:
         """Give the broker a moment to acknowledge what is in flight, then say goodbye."""
         self._wake.clear()
         try:
@@ -254,7 +259,7 @@ class Uplink:
         session.say_goodbye()
         self._end_session(session, "stopped")
 
-    def _end_session(self, session: Session, why: str) -> None:
+    def _end_session(self, session: AnySession, why: str) -> None:
         """Hand back what is in flight, and let publishers know."""
         session.close()
         self._session = None
@@ -279,7 +284,7 @@ class Uplink:
         is_long = error.is_final or (isinstance(error, ConnectRefused) and error.code in BUSY_CODES)
         return self._backoff.next(at_least=self._pace.backoff_max / 3 if is_long else 0.0)
 
-    def _after_loss(self, session: Session) -> float:
+    def _after_loss(self, session: AnySession) -> float:
         lost = session.lost
         code = None if lost is None else lost.code
         why = "connection lost" if lost is None else lost.why
