@@ -61,7 +61,7 @@ class Inbox:
 
     def put_samples(self, samples: Samples) -> None:
         """Take the result of a job."""
-        if samples.asked or self._is_urgent(samples):
+        if samples.asked or samples.kept is not None or self._is_urgent(samples):
             self.put(samples)
             return
         if len(self._telemetry) < self._limit:

@@ -60,6 +60,8 @@ class Pipeline:
         self._records: list[Record] = []
         self._changes: list[StateChange] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._kept: list[Callable[[], None]] = []
+        """Who confirms to its device once the next commit is done."""
         self._tick = 0.0
         self.heartbeat = clock.monotonic()
         """Loop time at which it last went round, for the watchdog."""
@@ -153,6 +155,9 @@ class Pipeline:
         match item:
             case Samples():
                 self._take_samples(item)
+                if item.kept is not None:
+                    self._kept.append(item.kept)
+                    self._is_event_pending = True
             case DeviceState():
                 self._take_device_state(item)
             case LineState():
@@ -231,7 +236,8 @@ class Pipeline:
 
     async def _commit(self) -> None:
         records, changes, waiting = self._records, self._changes, self._waiting
-        self._records, self._changes, self._waiting = [], [], []
+        kept = self._kept
+        self._records, self._changes, self._waiting, self._kept = [], [], [], []
         self._commit_at, self._is_event_pending, self._readings_pending = None, False, 0
         if records or changes:
             await self._append(records, changes)
@@ -240,6 +246,8 @@ class Pipeline:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+        for confirm in kept:
+            confirm()
 
     async def _append(self, records: Sequence[Record], changes: Sequence[StateChange]) -> None:
         """Append them; one that cannot be stored is left out and does not stop the others."""

@@ -10,6 +10,9 @@ from gateway.bus.stats import Counters, LineStats, UnitStats
 from gateway.model.ids import DeviceId, LineName
 from gateway.settings.site import Device
 
+MOST_STRANGERS = 100
+"""Names of unknown devices that are told, each once."""
+
 
 class SessionBook:
     """Counts of one line; `unknown` are samples and devices that the site does not have."""
@@ -20,6 +23,15 @@ class SessionBook:
         self._counters = Counters(now)
         self.unknown = 0
         self.faults = 0
+        self._strangers: set[str] = set()
+
+    def is_new_stranger(self, name: str) -> bool:
+        """Count a message of an unknown device; whether it is to be told, the first time."""
+        self.unknown += 1
+        if name in self._strangers or len(self._strangers) >= MOST_STRANGERS:
+            return False
+        self._strangers.add(name)
+        return True
 
     def took(self, output: SessionOutput) -> None:
         """Count what a session gave."""

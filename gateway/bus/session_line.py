@@ -24,6 +24,7 @@ from drivers.contract import (
 )
 from gateway.bus.around import Around
 from gateway.bus.asks import Request
+from gateway.bus.promises import Promises
 from gateway.bus.session_book import SessionBook
 from gateway.bus.stats import LineStats
 from gateway.links.contract import Link, LinkDown
@@ -38,8 +39,9 @@ LOOK_UP_S = 0.5
 """How long it listens before it looks whether it is to stop."""
 FIRST_REOPEN_S = 0.25
 LAST_REOPEN_S = 4.0
-MOST_STRANGERS = 100
-"""Names of unknown devices that are told, each once."""
+KEEP_S = 5.0
+"""How long a device waits for our confirmation while what it told is being committed; then the
+connection is given up without it, and the device tells it again."""
 
 
 @runtime_checkable
@@ -73,6 +75,8 @@ class _Talk:
 
     link: Link
     session: Session
+    promises: Promises
+    """What was told on it and is not committed yet."""
 
 
 class SessionLine:
@@ -99,7 +103,6 @@ class SessionLine:
         self._online: dict[DeviceId, _Talk] = {}
         self._told_gone: set[DeviceId] = set()
         self._heard_at: dict[DeviceId, float] = {}
-        self._strangers: set[str] = set()
         self._is_up: bool | None = None
         self._is_changed = False
         self.heartbeat = self._loop.time()
@@ -182,7 +185,7 @@ class SessionLine:
 
     async def _talk(self, link: Link, stop: asyncio.Event) -> None:
         """Hold the dialogue until the link goes, the line stops, or the session has enough."""
-        talk = _Talk(link, self._start())
+        talk = _Talk(link, self._start(), Promises())
         try:
             while not stop.is_set():
                 self.heartbeat = self._loop.time()
@@ -207,26 +210,33 @@ class SessionLine:
         now = self._loop.time()
         wake_at = talk.session.wake_at
         if wake_at is not None and wake_at <= now:
-            self._take(talk, talk.session.wake(self._moment()))
+            await self._take(talk, talk.session.wake(self._moment()))
             return
         until = now + LOOK_UP_S if wake_at is None else min(wake_at, now + LOOK_UP_S)
         received = await talk.link.receive(until)
         if received:
-            self._take(talk, talk.session.received(received, self._moment()))
+            await self._take(talk, talk.session.received(received, self._moment()))
 
-    def _take(self, talk: _Talk, output: SessionOutput) -> None:
-        """Send and hand on what the session wants."""
-        if output.send:
-            talk.link.send(output.send)
+    async def _take(self, talk: _Talk, output: SessionOutput) -> None:
+        """Hand on what the session learnt; send what it wants once all of that is committed.
+
+        A panel forgets an alarm that we confirm: a gateway that died between the confirmation and
+        the commit would lose it.
+        """
         self._book.took(output)
         for name in output.unknown:
-            self._tell_stranger(name)
+            if self._book.is_new_stranger(name):
+                log.warning("unknown device %s", name, extra={"line": self.line.name})
         for unit in output.alive:
             self._heard(talk, self._by_unit.get(unit))
         for device, samples in self._by_device(output.samples).items():
             self._hand_on(talk, device, samples)
         silent = (self._by_unit.get(unit) for unit in output.silent)
         self._lost((device for device in silent if device is not None), Reason.TIMEOUT)
+        if output.send:
+            if not await talk.promises.kept(KEEP_S):
+                raise LinkDown(f"not committed within {KEEP_S:g} s, so not confirmed")
+            talk.link.send(output.send)
         if output.is_over:
             raise LinkDown("the session ended the connection")
 
@@ -252,7 +262,14 @@ class SessionLine:
         points = self._columns.setdefault(points, points)
         self._around.output.put_samples(
             Samples(
-                device, points, tuple(raw for _, raw in row), None, now_ms, now_ms, clock.quality()
+                device,
+                points,
+                tuple(raw for _, raw in row),
+                None,
+                now_ms,
+                now_ms,
+                clock.quality(),
+                kept=talk.promises.give(),
             )
         )
 
@@ -343,12 +360,6 @@ class SessionLine:
             )
             points = tuple(point.id for point in device.points if point.is_readable)
             output.put_samples(Samples(device.id, points, (), why, now_ms, now_ms, tq))
-
-    def _tell_stranger(self, name: str) -> None:
-        self._book.unknown += 1
-        if name not in self._strangers and len(self._strangers) < MOST_STRANGERS:
-            self._strangers.add(name)
-            log.warning("unknown device %s", name, extra={"line": self.line.name})
 
     def _down(self, down: LinkDown) -> None:
         """Tell once that the line is gone, with all that hangs on it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -31,6 +32,9 @@ class Samples:
     tq: TimeQuality
     asked: bool = False
     """A command or a technician asked for it: published without dead-band."""
+    kept: Callable[[], None] | None = None
+    """Called when all that comes of it is committed: the device forgets it once we confirm it, so
+    that the confirmation waits for this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,30 @@ async def test_an_event_is_committed_at_once_with_its_state() -> None:
     assert run.outbox.states == [StateChange("alarms", "door-1/open/door_open", "e1")]
 
 
+async def test_who_waits_for_the_commit_hears_of_it_after_it_and_at_once() -> None:
+    class Slow(_Store):
+        async def append(
+            self, records: Sequence[Record], states: Sequence[StateChange] = ()
+        ) -> None:
+            await disk.wait()
+            await super().append(records, states)
+
+    disk, heard = asyncio.Event(), list[int]()
+    run = _Run(Store(commit_every_s=3600.0), Slow())
+    async with run as pipeline:
+        told = replace(
+            _samples(METER, VOLTAGE, 230), kept=lambda: heard.append(len(run.outbox.commits))
+        )
+        pipeline.inbox.put_samples(told)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not heard, "nothing is confirmed before the disk has it"
+        disk.set()
+        while not heard:
+            await asyncio.sleep(0)
+    assert heard == [1]
+
+
 async def test_a_device_that_breaks_the_rules_does_not_stop_the_others() -> None:
     run = _Run(Store(commit_every_s=3600.0))
     async with run as pipeline:

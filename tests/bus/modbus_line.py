@@ -216,10 +216,14 @@ class Output:
     states: list[DeviceState] = field(default_factory=list[DeviceState])
     lines: list[LineState] = field(default_factory=list[LineState])
     keeps: bool = True
+    commits: bool = True
+    """Whether what is told is committed at once."""
     readings: int = 0
 
     def put_samples(self, samples: Samples) -> None:
         self.readings += len(samples.raw)
+        if self.commits and samples.kept is not None:
+            samples.kept()
         if self.keeps:
             self.samples.append(samples)
             self.at.append(asyncio.get_running_loop().time())

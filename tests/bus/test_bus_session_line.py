@@ -109,6 +109,40 @@ async def test_a_session_is_fed_woken_and_answered() -> None:
 
 
 @in_virtual_time
+async def test_what_is_told_is_confirmed_only_when_it_is_committed() -> None:
+    link, output = WireLink(0.0), Output(commits=False)
+    line = toy_line(link, output)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.run(stop), name="line")
+        link.transmit(1001.0, Answer(0.0, bytes((1, 0, 42))))
+        await asyncio.sleep(3.0)
+        assert good(output) == [42]
+        assert not link.stats.sent, "the disk is slow: the panel must not forget its alarm"
+        for samples in output.samples:
+            if samples.kept is not None:
+                samples.kept()
+        await asyncio.sleep(0.5)
+        assert [s.frame for s in link.stats.sent] == [b"\x2a"]
+        stop.set()
+
+
+@in_virtual_time
+async def test_what_cannot_be_committed_is_never_confirmed() -> None:
+    link, output = WireLink(0.0), Output(commits=False)
+    line = toy_line(link, output)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.run(stop), name="line")
+        link.transmit(1001.0, Answer(0.0, bytes((1, 0, 42))))
+        await asyncio.sleep(7.5)
+        stop.set()
+    assert not link.stats.sent
+    assert [s.is_up for s in output.lines][:3] == [True, False, True], "hung up, and back"
+    assert output.lines[1].why == "not committed within 5 s, so not confirmed"
+
+
+@in_virtual_time
 async def test_a_secret_leaves_the_line_as_a_pseudonym_only() -> None:
     class Cards(ToySession):
         def received(self, data: bytes, now: Moment) -> SessionOutput:  # noqa: ARG002
