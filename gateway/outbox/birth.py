@@ -12,6 +12,7 @@ from gateway.model.ids import SinkName
 from gateway.model.record import Lane
 from gateway.outbox import tables
 from gateway.outbox.encoding import Unreadable
+from gateway.outbox.mark import Mark
 from gateway.outbox.progress import LaneProgress
 from gateway.outbox.rows import (
     Lost,
@@ -23,7 +24,7 @@ from gateway.outbox.rows import (
     lost_from_row,
     side_from_bytes,
 )
-from gateway.outbox.schema import Mark, lane_sql
+from gateway.outbox.schema import lane_sql
 
 _LAST = "SELECT first_seq, count FROM LANE ORDER BY first_seq DESC LIMIT 1"
 _SIDE = 6

@@ -20,9 +20,10 @@ from gateway.model.record import Committed, Lane, Record, StateChange
 from gateway.outbox.batch import Batch, Due
 from gateway.outbox.feed import SinkFeed
 from gateway.outbox.ledger import Ledger, Rules, beginning
+from gateway.outbox.mark import read_mark
 from gateway.outbox.recent import Recent
 from gateway.outbox.rows import Lost, Opened, Page, Refusal, Side, StateKey, Writing
-from gateway.outbox.schema import DiskRefused, StoreDamaged, read_mark
+from gateway.outbox.schema import DiskRefused, StoreDamaged
 from gateway.outbox.seams import USUAL, Seams
 from gateway.outbox.stats import OutboxStats
 from gateway.outbox.store import Place, Store

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gateway.model.record import Lane
 from gateway.outbox.quota import PAGE_BYTES, Quota
 
 DB_NAME = "outbox.db"
-MARK_NAME = "outbox.mark"
 VERSION = 1
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
@@ -57,14 +52,6 @@ class StoreDamaged(Exception):
 
 class StoreInUse(Exception):
     """Another process has this store open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What the small file beside the database remembers, should the database lose its end."""
-
-    ep: int
-    seq: int
 
 
 def lane_sql(sql: str, lane: Lane) -> str:
@@ -169,27 +156,3 @@ def set_aside(folder: Path, at_ms: int) -> Path:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     return aside
-
-
-def read_mark(folder: Path) -> Mark | None:
-    """Return the mark, or None when there is none that can be read."""
-    try:
-        stored: Any = json.loads((folder / MARK_NAME).read_bytes())
-        return Mark(int(stored["ep"]), int(stored["seq"]))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def write_mark(folder: Path, mark: Mark) -> None:
-    """Replace the mark, whole or not at all."""
-    fresh = folder / f"{MARK_NAME}.new"
-    with fresh.open("wb") as file:
-        file.write(json.dumps({"ep": mark.ep, "seq": mark.seq}).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(folder / MARK_NAME)
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

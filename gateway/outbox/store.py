@@ -16,19 +16,17 @@ from gateway.outbox.batch import Batch
 from gateway.outbox.birth import Before, begin_life
 from gateway.outbox.encoding import Unreadable, decode_records
 from gateway.outbox.evict import free_pages, make_room
+from gateway.outbox.mark import LatestMark, Mark, read_mark, write_mark
 from gateway.outbox.quota import PAGE_BYTES, Quota, pages_for, plan_quota
 from gateway.outbox.rows import Lost, Opened, Page, ProgressMap, Refusal, StateKey, Writing
 from gateway.outbox.schema import (
     DB_NAME,
     DiskRefused,
-    Mark,
     StoreDamaged,
     connect,
     in_our_words,
     lane_sql,
-    read_mark,
     set_aside,
-    write_mark,
 )
 
 FOLD_ROWS = 256
@@ -60,6 +58,7 @@ class Store:
         self._quota = plan_quota(place.quota_bytes, _EVERYTHING)
         self._connection: sqlite3.Connection | None = None
         self._ep = 0
+        self._latest: LatestMark | None = None
         self._unfolded: dict[StateKey, Any] = {}
         self._rows_unfolded = 0
         self.row_bytes = 0
@@ -151,6 +150,8 @@ class Store:
                 lost = self._write_once(writing, encoded, need)
         if writing.is_mark_due:
             self.mark(writing.last_seq)
+        elif writing.batches:
+            self._mark_latest(writing.last_seq)
         return lost
 
     def _write_once(
@@ -186,6 +187,14 @@ class Store:
             write_mark(self._place.folder, Mark(self._ep, seq))
         except OSError:
             return  # the mark only serves to notice damage later; the records are safe
+
+    def _mark_latest(self, seq: int) -> None:
+        try:
+            if self._latest is None:
+                self._latest = LatestMark(self._place.folder)
+            self._latest.write(Mark(self._ep, seq))
+        except OSError:
+            return  # see `mark`
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -275,6 +284,9 @@ class Store:
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
         self._unfolded, self._rows_unfolded = {}, 0
+        latest, self._latest = self._latest, None
+        if latest is not None:
+            latest.close()
         if connection is not None:
             connection.close()
 

@@ -13,7 +13,7 @@ from random import Random
 from outbox_support import NORTH, ManualClock, an_outbox, take_all
 
 from gateway.model.record import Lane, PropBody
-from gateway.outbox.schema import read_mark
+from gateway.outbox.mark import read_mark
 
 ROUNDS = 10
 CHILD = """
