@@ -18,6 +18,7 @@ from gateway.outbox.schema import lane_sql
 CAUSE = "quota"
 _ROWS = 64
 """Rows looked at in one go: bounds memory."""
+_MOST_IN_ROW = 10_000
 _SIZE = "length(payload) + length(due) + coalesce(length(side), 0)"
 
 
@@ -45,7 +46,7 @@ def make_room(
         if not oldest:
             break
         for row in oldest:
-            lost += _lost_with(row, progress)
+            lost += _lost_with(connection, row, progress)
             connection.execute("DELETE FROM telemetry WHERE first_seq = ?", (row[0],))
             if free_pages(connection, quota) >= want:
                 break
@@ -82,11 +83,13 @@ def _oldest_rows(connection: sqlite3.Connection) -> list[Sequence[Any]]:
     ).fetchall()
 
 
-def _lost_with(row: Sequence[Any], progress: ProgressMap) -> list[Lost]:
+def _lost_with(
+    connection: sqlite3.Connection, row: Sequence[Any], progress: ProgressMap
+) -> list[Lost]:
     try:
         batch = batch_from_row(Lane.TELEMETRY, row)
     except Unreadable:
-        return damaged_row(Lane.TELEMETRY, row, progress)
+        return damaged_row(connection, Lane.TELEMETRY, row, progress)
     lost: list[Lost] = []
     for sink, lanes in progress.items():
         count = _unfinished(batch, lanes[Lane.TELEMETRY], sink)
@@ -108,16 +111,37 @@ def _unfinished(batch: Batch, at: LaneProgress, sink: SinkName) -> int:
     )
 
 
-def damaged_row(lane: Lane, row: Sequence[Any], progress: ProgressMap) -> list[Lost]:
-    """Return who loses what with a row that cannot be read: all of it, for who has not got it."""
-    numbers = [value if isinstance(value, int) else 0 for value in row[:4]]
-    first, ep, count, at_ms = numbers
-    last = first + max(1, min(count, 1_000_000)) - 1
+def damaged_row(
+    connection: sqlite3.Connection, lane: Lane, row: Sequence[Any], progress: ProgressMap
+) -> list[Lost]:
+    """Return who loses what with a row that cannot be read: all of it, for who has not got it.
+
+    Nothing in such a row is to be believed: it ends where the next one begins, and its `ep` counts
+    only where a neighbour has it too.
+    """
+    first, ep, count, at_ms = (value if isinstance(value, int) else 0 for value in row[:4])
+    before, after = _neighbours(connection, lane, first)
+    eps = [each[1] for each in (before, after) if each is not None]
+    if eps and ep not in eps:
+        ep = eps[0]
+    last = first + max(1, min(count, _MOST_IN_ROW)) - 1
+    if after is not None:
+        last = after[0] - 1
     return [
         Lost(sink, lane, ep, first, last, last - first + 1, "damaged", at_ms, at_ms)
         for sink, lanes in progress.items()
         if not lanes[lane].is_done(last)
     ]
+
+
+def _neighbours(
+    connection: sqlite3.Connection, lane: Lane, first: int
+) -> tuple[Sequence[int] | None, Sequence[int] | None]:
+    """Return seq and ep of the rows before and after this one."""
+    sql = "SELECT first_seq, ep FROM LANE WHERE first_seq {} ? ORDER BY first_seq {} LIMIT 1"
+    before = connection.execute(lane_sql(sql.format("<", "DESC"), lane), (first,)).fetchone()
+    after = connection.execute(lane_sql(sql.format(">", "ASC"), lane), (first,)).fetchone()
+    return before, after
 
 
 def joined(losses: Sequence[Lost]) -> list[Lost]:

@@ -56,7 +56,7 @@ def bury(
     connection: sqlite3.Connection, lane: Lane, row: Sequence[Any], progress: ProgressMap
 ) -> list[Lost]:
     """Remove a row that cannot be read; return who loses what, noted until it is told."""
-    told = [insert_lost(connection, loss) for loss in damaged_row(lane, row, progress)]
+    told = [insert_lost(connection, loss) for loss in damaged_row(connection, lane, row, progress)]
     connection.execute(lane_sql("DELETE FROM LANE WHERE first_seq = ?", lane), (row[0],))
     return told
 
