@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,16 @@ class Folders:
 class GatewayProcess:
     """One run of `linli run`. Leaving the block stops it as systemd would, with SIGTERM."""
 
-    def __init__(self, site: Path, folders: Folders, *options: str) -> None:
+    def __init__(
+        self,
+        site: Path,
+        folders: Folders,
+        *options: str,
+        module: str = "gateway.cli.main",
+        environment: Mapping[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        """Start it. `module` may stand around the command line; `before` runs in the child."""
         self.folders = folders
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         (folders.base / "notify").unlink(missing_ok=True)
@@ -52,10 +61,11 @@ class GatewayProcess:
         self.log = folders.base / "gateway.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli.main", "run", "-c", str(site), *options],
+                [sys.executable, "-m", module, "run", "-c", str(site), *options],
                 stderr=log,
                 stdout=log,
-                env={**os.environ, **folders.environment()},
+                env={**os.environ, **folders.environment(), **(environment or {})},
+                preexec_fn=before,
             )
 
     def wait_ready(self) -> None:
