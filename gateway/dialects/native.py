@@ -62,6 +62,8 @@ class Native:
         self._heads: dict[tuple[str, DeviceId], str] = {}
         self._bridges: dict[Lane, tuple[int, int | None]] = {}
         self._session_ms: int | None = None
+        self._states: dict[DeviceId, Committed] = {}
+        """The newest state of each device that was published, which the broker retains."""
 
     # --- connection
 
@@ -252,9 +254,17 @@ class Native:
             payload.encode(),
             Lane.EVENT,
             (committed.seq,),
-            is_retained=kind == "state",
+            is_retained=kind == "state" and self._is_newest(committed),
             content_type=JSON_TYPE if kind == "state" else None,
         )
+
+    def _is_newest(self, committed: Committed) -> bool:
+        """Whether no newer state of the device was published: an older one must not replace it."""
+        known = self._states.get(committed.record.device)
+        if known is not None and known.ep == committed.ep and known.seq > committed.seq:
+            return False
+        self._states[committed.record.device] = committed
+        return True
 
     def _body(self, committed: Committed) -> tuple[str, str]:
         device, body = committed.record.device, committed.record.body

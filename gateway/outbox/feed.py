@@ -22,6 +22,9 @@ from gateway.outbox.walk import (
     Walk,
 )
 
+FEW_EVENTS = 200
+"""Events that may wait before new ones overtake them."""
+
 
 class SinkFeed:
     """One sink's own view. One task asks `next`; outcomes may come from anywhere in the loop."""
@@ -73,16 +76,29 @@ class SinkFeed:
     async def take(self, room: Room) -> FeedBatch | None:
         """Return the next records for which there is room, None when there are none now.
 
-        Events go first, then telemetry that is current, then what waited, then what was asked for
-        again.
+        Events go first, then telemetry that is current, in order, then what waited, then what was
+        asked for again.
         """
         events, telemetry = self._lanes[Lane.EVENT], self._lanes[Lane.TELEMETRY]
-        if room.events > 0:
-            batch = self._live(events, room) or await self._arrears(events, room)
-            if batch is not None:
-                return batch
-        batch = self._live(telemetry, room) or await self._arrears(telemetry, room)
-        return batch or await self._replay(room)
+        if room.events > 0 and (batch := await self._next_of(events, room)) is not None:
+            return batch
+        return await self._next_of(telemetry, room) or await self._replay(room)
+
+    async def _next_of(self, lane: LaneFeed, room: Room) -> FeedBatch | None:
+        """Return what is next in a lane: in order while little waited, else the newest first."""
+        if self._is_little(lane):
+            return await self._arrears(lane, room) or self._live(lane, room)
+        return self._live(lane, room) or await self._arrears(lane, room)
+
+    def _is_little(self, lane: LaneFeed) -> bool:
+        """Whether so little waited that nothing new is delayed by it.
+
+        Events in their order: else an alarm that was cleared would be raised once more behind it.
+        """
+        if lane.lane is Lane.EVENT:
+            return lane.progress.pending - len(lane.in_flight) <= FEW_EVENTS
+        cursor = lane.arrears
+        return cursor.at < cursor.below and not self._is_old(lane, cursor.at)
 
     def _live(self, lane: LaneFeed, room: Room) -> FeedBatch | None:
         recent = self._source.recent(lane.lane)
@@ -95,6 +111,8 @@ class SinkFeed:
             return None
         walk = Walk(self._source, self.sink, lane, limit, None)
         handed = walk.through(lane.live, recent.since(lane.live.at), recent.end)
+        if handed:
+            lane.overtaken = handed[-1].committed.seq
         return self._hand_out(lane, handed, is_backfill=False)
 
     def _fall_behind(self, lane: LaneFeed, fresh_from: int) -> None:
@@ -112,11 +130,11 @@ class SinkFeed:
     async def _arrears(self, lane: LaneFeed, room: Room) -> FeedBatch | None:
         cursor = lane.arrears
         while cursor.at < cursor.below and not self._is_closed:
-            is_old = self._is_old(lane.lane, cursor.at)
+            is_old = self._is_old(lane, cursor.at)
             limit = _limit(lane.lane, room, is_old=is_old)
             if limit <= 0:
                 return None
-            boundary = self._source.fresh_from() if is_old else None
+            boundary = self._current_from(lane) if is_old else None
             page = await self._page(lane)
             if page is None:
                 return None
@@ -129,8 +147,11 @@ class SinkFeed:
                 return batch
         return None
 
-    def _is_old(self, lane: Lane, seq: int) -> bool:
-        return lane is Lane.TELEMETRY and seq < self._source.fresh_from()
+    def _is_old(self, lane: LaneFeed, seq: int) -> bool:
+        return lane.lane is Lane.TELEMETRY and seq < self._current_from(lane)
+
+    def _current_from(self, lane: LaneFeed) -> int:
+        return max(self._source.fresh_from(), lane.overtaken)
 
     def _finish_arrears(self, lane: LaneFeed) -> None:
         """Behind the last due record there is nothing more: what is missing there is lost."""
@@ -216,6 +237,7 @@ class SinkFeed:
     def requeue(self) -> None:
         """The connection is gone: all that is not settled is handed out again."""
         for lane in self._lanes.values():
+            lane.overtaken = 0
             self._put_back(lane, list(lane.in_flight))
 
     def replay(self, lane: Lane, first: int, last: int) -> None:

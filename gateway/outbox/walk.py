@@ -34,8 +34,8 @@ class Room:
 class FeedBatch:
     """Records of one lane to send now.
 
-    `is_backfill`: telemetry that waited too long, or that was asked for again; it must not pass
-    for current values.
+    `is_backfill`: telemetry that waited too long, that newer values have overtaken, or that was
+    asked for again; it must not pass for current values.
     """
 
     lane: Lane
@@ -85,7 +85,10 @@ class Cursor:
 
 @dataclass(slots=True)
 class LaneFeed:
-    """One lane of one sink. What is below `live.at` is arrears, done, or in flight."""
+    """One lane of one sink. What is below `live.at` is arrears, done, or in flight.
+
+    `overtaken`: telemetry below this seq stands behind newer values of this connection.
+    """
 
     lane: Lane
     progress: LaneProgress
@@ -95,6 +98,7 @@ class LaneFeed:
     replayed: set[int] = field(default_factory=set[int])
     page: Page = NO_PAGE
     page_from: int = 0
+    overtaken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,20 @@ def test_identity_and_sample_time_survive_a_resend_and_only_the_publish_time_mov
     assert first == second
 
 
+def test_an_older_state_does_not_replace_a_newer_one_at_the_broker() -> None:
+    dialect = native()
+    offline, online = (
+        committed(StateBody(is_on, "timeout", 1763888399000), METER, seq=seq)
+        for is_on, seq in ((False, 7), (True, 8))
+    )
+    retained = [
+        (publication.covers, publication.is_retained)
+        for one in (online, offline, online)  # the older one waited, and comes behind
+        for publication in dialect.encode([one], NOW, is_backfill=False).publications
+    ]
+    assert retained == [((8,), True), ((7,), False), ((8,), True)]
+
+
 def test_numbers_keep_their_type_in_the_text() -> None:
     (one,) = (
         native()

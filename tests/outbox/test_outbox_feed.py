@@ -55,6 +55,48 @@ async def test_live_goes_before_what_waited(tmp_path: Path) -> None:
         assert [each.pv for each in (*first.items, *second.items)] == [2, None, 1]
 
 
+async def test_what_was_overtaken_does_not_pass_for_current(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with an_outbox(tmp_path, clock) as outbox:
+        feed = outbox.feed(NORTH)
+        await outbox.append([values(1)])
+        first = await feed.take(PLENTY)
+        await outbox.append([values(2)])
+        second = await feed.take(PLENTY)
+        assert first is not None
+        assert second is not None
+        feed.again(Lane.TELEMETRY, seqs(first.items))  # the broker was busy
+        late = await feed.take(PLENTY)
+        assert late is not None
+        assert (seqs(late.items), late.is_backfill) == ([1], True)
+
+
+async def test_a_new_connection_begins_in_order(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with an_outbox(tmp_path, clock) as outbox:
+        feed = outbox.feed(NORTH)
+        await outbox.append([values(1), values(2), event("e1")])
+        await take_all(feed)
+        feed.requeue()
+        await outbox.append([values(3), event("e2")])
+        taken = await take_all(feed)
+        assert seqs(each for each in taken if each.record.lane is Lane.EVENT) == [1, 4]
+        assert seqs(each for each in taken if each.record.lane is Lane.TELEMETRY) == [2, 3, 5]
+
+
+async def test_a_new_alarm_overtakes_many_old_ones(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with an_outbox(tmp_path, clock) as outbox:
+        feed = outbox.feed(NORTH)
+        await outbox.append([event(f"e{number}") for number in range(1, 301)])
+        await take_all(feed)
+        feed.requeue()
+        await outbox.append([event("new")])
+        batch = await feed.take(PLENTY)
+        assert batch is not None
+        assert seqs(batch.items) == [301]
+
+
 async def test_backfill_takes_no_room_from_live(tmp_path: Path) -> None:
     clock = ManualClock()
     async with an_outbox(tmp_path, clock) as outbox:
