@@ -35,7 +35,7 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.bench
 
 # Longer campaigns, run by hand: fifty kills under load, a hundred thousand faulty transactions, ten
-# million inputs for each codec (an hour and a half of one core).
+# million inputs for each codec (two hours of one core).
 kills: $(STAMP)
 	@./deploy/test-packages.sh
 	$(BIN)/python -m tests.e2e.test_kill_nine 50

@@ -21,3 +21,7 @@ class WallClock:
     def quality(self) -> TimeQuality:
         """Return SYNC: simulated things believe their machine."""
         return TimeQuality.SYNC
+
+    def is_provisional(self) -> bool:
+        """Return False: it shows a time of day."""
+        return False

@@ -81,6 +81,11 @@ class Ledger:
         if self._file is not None:
             self._file.flush()
 
+    def knows(self, device: str, point: str) -> bool:
+        """Whether anything was ever put in for this point."""
+        with self._lock:
+            return (device, point) in self._entries
+
     def held(self, device: str, point: str) -> tuple[Held, ...]:
         """Return all kept entries of a point, oldest first."""
         with self._lock:

@@ -67,6 +67,9 @@ def _point(template: str, point: KindPointEntry) -> tuple[object, ...]:
     numbers = "" if point.each is None else f" ({point.each[0]} to {point.each[-1]})"
     values = f": {', '.join(map(code, point.values))}" if point.values else ""
     counts = ", counts up" if point.cumulative else ""
+    counts += f", at most {point.rate:.3g} a second" if point.rate else ""
+    counts += f", stale after {_human(point.stuck)} at rest" if point.stuck else ""
+    counts += ", tells the device" if point.identity else ""
     return (
         f"{code(template)}{numbers}",
         point.title.get("en"),

@@ -98,6 +98,13 @@ class Dlt645Address:
             raise ValueError(f"bit {self.bit} needs `form: bits` and so many bits in `size`")
 
     @property
+    def raw_top(self) -> int | None:
+        """Where the digits begin again at 0: XXXXXX.XX at 1000000; None where they never do."""
+        if self.form != "bcd" or self.signed or self.bit >= 0:
+            return None
+        return 10 ** max(2 * self.size - self.decimals, 0)
+
+    @property
     def how(self) -> Layout:
         """How its bytes are read."""
         return Layout(self.size, self.decimals, Form(self.form), self.signed)

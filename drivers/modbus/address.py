@@ -82,6 +82,13 @@ _WIDTHS = {
     Datatype.S64: 4,
     Datatype.F64: 4,
 }
+_TOPS = {
+    Datatype.U16: 1 << 16,
+    Datatype.U32: 1 << 32,
+    Datatype.U64: 1 << 64,
+    Datatype.BCD16: 10**4,
+    Datatype.BCD32: 10**8,
+}
 _MASKABLE = {Datatype.U16: 1, Datatype.U32: 2, Datatype.U64: 4}
 _HAVE_LENGTH = {Datatype.STR, Datatype.M10K}
 _MAX_M10K = 4
@@ -233,6 +240,13 @@ class ModbusAddress:
         if self.length is not None:
             return self.length
         return _WIDTHS.get(self.type, 1)
+
+    @property
+    def raw_top(self) -> int | None:
+        """Where a whole number of this type begins again at 0; None for parts, floats, texts."""
+        if self.bit is not None or self.bits is not None or self.mask is not None:
+            return None
+        return _TOPS.get(self.type)
 
     @property
     def field_mask(self) -> int | None:

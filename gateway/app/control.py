@@ -11,9 +11,10 @@ from gateway.app.commander import LineFailed
 from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.platforms import Platforms
+from gateway.app.timekeeping import Timekeeper
 from gateway.model.clock import Clock
 from gateway.model.command import CommandRefused
-from gateway.model.ids import DeviceId, LineName, PointId
+from gateway.model.ids import DeviceId, LineName, PointId, SinkName
 from gateway.model.quality import Quality
 from gateway.model.reading import Reading, Readings
 from gateway.model.record import Lane
@@ -28,6 +29,7 @@ from gateway.settings.site import Device, Site
 MONITOR_BACKLOG = 1000
 """Readings that wait for a slow client; then the oldest are dropped."""
 ASK_WITHIN_S = 20.0
+_OUTBOX = ("status", "show", "refused", "retry", "replay")
 FRAMES_EVERY_S = 0.5
 
 
@@ -41,6 +43,7 @@ class House:
     platforms: Platforms
     outbox: Outbox
     clock: Clock
+    time: Timekeeper
     refused: Sequence[Problem] = ()
     """Errors of the site file while the last good site runs in its place."""
 
@@ -82,6 +85,7 @@ class ControlDesk:
             "fallback": [problem.text() for problem in house.refused],
             "clock": house.clock.quality(),
             "now": house.clock.now_ms(),
+            "time_lost": house.time.is_lost(),
             "devices": len(house.site.devices),
             "online": sum(state.is_online for state in states.values()),
             "offline": {id_: state.why for id_, state in offline.items()},
@@ -183,13 +187,39 @@ class ControlDesk:
             case "status":
                 return asdict(await outbox.stats())
             case "refused":
-                return await outbox.refused_lines()
+                return await outbox.refused_lines(
+                    self._sink(arguments) if arguments.get("sink") else None
+                )
+            case "retry":
+                return {"retried": await outbox.retry_refused(self._sink(arguments))}
+            case "replay":
+                return self._replay(outbox, arguments)
             case "show":
                 lane = Lane(arguments.get("lane", Lane.EVENT))
                 first, most = int(arguments.get("from", 0)), int(arguments.get("most", 100))
                 return await outbox.export(lane, first, most)
             case other:
-                raise ControlError(f"outbox: no {other!r}; there are: status, show, refused")
+                raise ControlError(f"outbox: no {other!r}; there are: {', '.join(_OUTBOX)}")
+
+    def _replay(self, outbox: Outbox, arguments: Arguments) -> dict[str, Any]:
+        sink = self._sink(arguments)
+        first, last = int(arguments.get("from", 0)), int(arguments.get("to", 0))
+        if not 0 < first <= last:
+            raise ControlError("a range goes from a seq of at least 1 to one that is not smaller")
+        lanes = [Lane(arguments["lane"])] if arguments.get("lane") else list(Lane)
+        if not all(outbox.replay(sink, lane, first, last) for lane in lanes):
+            raise ControlError("too many requests wait already")
+        return {"sink": sink, "lanes": lanes, "from": first, "to": last}
+
+    def _sink(self, arguments: Arguments) -> SinkName:
+        """Return the sink that is named; the only one of the site needs no name."""
+        sinks = self._house.site.sinks
+        name = arguments.get("sink")
+        if name is None and len(sinks) == 1:
+            return next(iter(sinks))
+        if name not in sinks:
+            raise ControlError(f"sink {name!r}: the site has {', '.join(sorted(sinks))}")
+        return SinkName(str(name))
 
     async def _ask_reload(self, _: Arguments) -> dict[str, Any]:
         return await self._reload()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,12 +83,28 @@ def _copy(files: Sequence[Path], main: Path, state: Path) -> None:
         shutil.copyfile(file, target)
     index = {"main": "." if main.is_dir() else main.name}
     (fresh / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+    _sync_tree(fresh)  # else a power cut may keep the new name and lose what is in the files
     stale = state / f"{_FOLDER}.old"
-    shutil.rmtree(stale, ignore_errors=True)
-    if old.exists():
+    if old.exists():  # when not, a cut came between the two renames, and `stale` is the good one
+        shutil.rmtree(stale, ignore_errors=True)
         old.replace(stale)
     fresh.replace(old)
+    _sync(state)
     shutil.rmtree(stale, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _saved_copy(state: Path) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from gateway.bus.session_line import Door, Secrets, SessionLine
 from gateway.bus.stats import LineStats
 from gateway.links.callers import CallersDoor
 from gateway.links.contract import Link, LinkDown
-from gateway.links.make import make_link
+from gateway.links.make import MakeLink, make_link
 from gateway.links.tap import Tap
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.clock import Clock
@@ -27,6 +28,8 @@ from gateway.model.reading import Reading
 from gateway.model.sample import Raw
 from gateway.rules.report import point_of, singles
 from gateway.settings.site import Device, Line, Site
+
+_log = logging.getLogger("linli")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,16 @@ class FieldLines:
     """All lines. Their tasks live in the group that `start` is given."""
 
     def __init__(
-        self, pipeline: Pipeline, listeners: ListenerHub, clock: Clock, secrets: Secrets
+        self,
+        pipeline: Pipeline,
+        listeners: ListenerHub,
+        clock: Clock,
+        secrets: Secrets,
+        *,
+        make_link: MakeLink = make_link,
     ) -> None:
         """Take where samples go, the hub for devices that dial in, and how secrets are kept."""
+        self._make_link = make_link
         self._secrets = secrets
         self._pipeline = pipeline
         self._listeners = listeners
@@ -73,6 +83,13 @@ class FieldLines:
         """Let every line finish its exchange and end."""
         for running in self._running.values():
             running.stop.set()
+
+    def give_up(self) -> None:
+        """End the lines that were told to stop and still wait for a device."""
+        for name, running in self._running.items():
+            if running.stop.is_set() and not running.task.done():
+                _log.warning("line left in the middle of an exchange: %s", name)
+                running.task.cancel()
 
     def stats(self) -> list[LineStats]:
         """Return what every line did so far."""
@@ -151,7 +168,7 @@ class FieldLines:
             # No recorder here: what these lines carry is often secret.
             pipe = self._session_pipe(line)
             return SessionLine(line, devices, pipe, around, (driver, self._secrets)), None
-        link = make_link(line.link, self._listeners)
+        link = self._make_link(line.link, self._listeners)
         # A network line carries thousands of frames a second; there the recorder would cost more
         # than the line, and a capture of the network shows the same.
         tap = Tap(link, self._clock) if link.char_s else None
@@ -160,7 +177,7 @@ class FieldLines:
     def _session_pipe(self, line: Line) -> Link | Door:
         if isinstance(line.link, CallersPort):
             return CallersDoor(line.link)
-        return make_link(line.link, self._listeners)
+        return self._make_link(line.link, self._listeners)
 
     async def _stop(self, names: Iterable[LineName]) -> None:
         gone = [self._running.pop(name) for name in names]

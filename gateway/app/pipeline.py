@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.app.inbox import Inbox, Item, Ready, SnapshotWanted
 from gateway.app.reload import SiteDiff
-from gateway.model.clock import Clock
+from gateway.model.clock import Clock, TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId, SinkName
 from gateway.model.reading import Readings
-from gateway.model.record import Lane, LogBody, Record, StateBody, StateChange
+from gateway.model.record import Keep, LogBody, Record, StateBody, StateChange
 from gateway.model.sample import DeviceState, LineState, Samples
 from gateway.normalise.readings import Normaliser
-from gateway.rules.alarms import Alarms
-from gateway.rules.report import Reporter, snapshots
-from gateway.settings.site import Priority, Site, Store
+from gateway.rules.contract import Orphan, Raised
+from gateway.rules.report import Reporter, is_billing, snapshots
+from gateway.settings.site import Device, Priority, Site, Store
 
 _log = logging.getLogger("linli.pipeline")
 
@@ -28,6 +28,26 @@ class Appends(Protocol):
 
     async def append(self, records: Sequence[Record], states: Sequence[StateChange] = ()) -> object:
         """Commit records and states in one transaction."""
+        ...
+
+
+class Judges(Protocol):
+    """The rules, as far as the pipeline needs them: all of `gateway.rules`, or some."""
+
+    def step(self, readings: Readings, now: float) -> Raised:
+        """Return events, state and marks that these readings give."""
+        ...
+
+    def replace(self, devices: Mapping[DeviceId, Device], touched: Collection[DeviceId]) -> None:
+        """Take a reloaded site; `touched` devices are gone or changed."""
+        ...
+
+    def orphans(self) -> tuple[Orphan, ...]:
+        """End the events that nothing in the site watches any more."""
+        ...
+
+    def standing(self) -> Mapping[str, str]:
+        """Return the events that stand: `device/point/type` to event id."""
         ...
 
 
@@ -45,11 +65,11 @@ class Counters:
 class Pipeline:
     """One task. A device whose samples cannot be worked on does not stop the others."""
 
-    def __init__(self, site: Site, outbox: Appends, clock: Clock, alarms: Alarms) -> None:
-        """Take the site, the store, the clock and the state of alarms from the last run."""
+    def __init__(self, site: Site, outbox: Appends, clock: Clock, rules: Judges) -> None:
+        """Take the site, the store, the clock, and the rules as the last run left them."""
         self._outbox = outbox
         self._clock = clock
-        self._alarms = alarms
+        self._rules = rules
         self.reporter = Reporter(site.devices)
         self._store: Store = site.store
         self._use(site)
@@ -57,6 +77,8 @@ class Pipeline:
         self.counters = Counters()
         self.listeners: set[Callable[[Readings], None]] = set()
         """Who watches live readings (`linli monitor`)."""
+        self.redate: Callable[[Readings], Readings] = _as_it_is
+        """Puts the time of readings right that were taken before the time was known."""
         self._records: list[Record] = []
         self._changes: list[StateChange] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -83,7 +105,7 @@ class Pipeline:
         touched = change.devices_gone | change.devices_changed
         self._outdated = self.normaliser.columns_of(touched)
         self.reporter.replace(site.devices, touched)
-        self._alarms.replace(site.devices)
+        self._rules.replace(site.devices, touched)
         for device in change.devices_gone:
             self._since.pop(device, None)
         self._use(site)
@@ -92,7 +114,7 @@ class Pipeline:
 
     def _end_orphans(self) -> None:
         """End the events that nothing in the site watches any more."""
-        for orphan in self._alarms.orphans():
+        for orphan in self._rules.orphans():
             at_ms, tq = self._clock.now_ms(), self._clock.quality()
             self._keep(Record(orphan.device, at_ms, tq, orphan.event))
             self._changes.append(orphan.change)
@@ -107,7 +129,7 @@ class Pipeline:
 
     def standing_events(self) -> Mapping[str, str]:
         """Return the events that stand: `device/point/type` to event id."""
-        return self._alarms.standing()
+        return self._rules.standing()
 
     def device_states(self) -> dict[DeviceId, DeviceState]:
         """Return the newest state of every device that had one."""
@@ -138,7 +160,7 @@ class Pipeline:
         if known is None:
             device = self._site.devices.get(samples.device)
             known = self._urgency[key] = device is not None and any(
-                point.priority is Priority.ALARM or bool(point.events)
+                point.priority is Priority.ALARM or bool(point.events) or is_billing(point)
                 for point in device.points
                 if point.id in samples.points
             )
@@ -178,9 +200,11 @@ class Pipeline:
             return
         self.counters.readings += len(readings.values)
         now = self._clock.monotonic()
+        raised = self._rules.step(readings, now)
+        if raised.marks is not None:
+            readings = replace(readings, marks=raised.marks)
         for listener in self.listeners:
             listener(readings)
-        raised = self._alarms.step(readings, now)
         for event in raised.events:
             self._keep(Record(readings.device, readings.ts_ms, readings.tq, event))
         self._changes.extend(raised.changes)
@@ -206,9 +230,12 @@ class Pipeline:
         # A broker that was restarted may have lost what it retained, and a new sink never had it.
         for state in self._since.values():
             self._keep(_state_record(state, sink))
-        tq = self._clock.quality()
-        for device, ts_ms, body in snapshots(list(self.reporter.latest())):
-            self._keep(Record(device, ts_ms, tq, body, sink))
+        latest = [self.redate(readings) for readings in self.reporter.latest()]
+        worth: dict[DeviceId, TimeQuality] = {}
+        for one in latest:  # the clock may be right now, and was not when this was read
+            worth[one.device] = one.tq.worse(worth.get(one.device, one.tq))
+        for device, ts_ms, body in snapshots(latest):
+            self._keep(Record(device, ts_ms, worth[device], body, sink))
         self._commit_at = self._clock.monotonic()
 
     def _take_ready(self, ready: Ready) -> None:
@@ -221,7 +248,7 @@ class Pipeline:
 
     def _keep(self, record: Record) -> None:
         self._records.append(record)
-        if record.lane is Lane.EVENT:
+        if record.keep is not Keep.TELEMETRY:  # events, and what people are billed on
             self._is_event_pending = True
         # What waited in the inbox counts too: no reading stays uncommitted beyond the tick.
         if self._commit_at is None:
@@ -261,6 +288,10 @@ class Pipeline:
             half = len(records) // 2
             await self._append(records[:half], changes)
             await self._append(records[half:], ())
+
+
+def _as_it_is(readings: Readings) -> Readings:
+    return readings
 
 
 def _state_record(state: DeviceState, sink: SinkName | None) -> Record:

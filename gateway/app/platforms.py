@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from random import Random
+from random import Random, SystemRandom
 from typing import Any
 
 from gateway.app.reload import SiteDiff
@@ -17,6 +17,8 @@ from gateway.dialects.contract import DialectSetup
 from gateway.model.ids import DeviceId, SinkName
 from gateway.outbox.outbox import Outbox
 from gateway.settings.site import Sink, Site
+from gateway.uplink.owner import MakeSession
+from gateway.uplink.session import Session
 from gateway.uplink.uplink import Uplink
 
 
@@ -32,8 +34,17 @@ class _Running:
 class Platforms:
     """All sinks. Their tasks live in the group that `start` is given."""
 
-    def __init__(self, outbox: Outbox, around: Around) -> None:
-        """Take the store and what every sink is given."""
+    def __init__(
+        self,
+        outbox: Outbox,
+        around: Around,
+        *,
+        make_session: MakeSession = Session,
+        rng: Random | None = None,
+    ) -> None:
+        """Take the store, what every sink is given, and what connects; `rng` gives jitter."""
+        self._make_session = make_session
+        self._rng = rng or SystemRandom()
         self._outbox = outbox
         self._around = around
         self._running: dict[SinkName, _Running] = {}
@@ -57,6 +68,13 @@ class Platforms:
         for running in self._running.values():
             running.stop.set()
 
+    def heartbeat(self) -> float:
+        """Return when the sink that is furthest behind last moved, or had nothing to move."""
+        now = self._around.clock.monotonic()
+        if self._outbox.is_refusing:
+            return now  # arrears cannot be read, and a restart would lose what memory holds
+        return min((one.sink.heartbeat(now) for one in self._running.values()), default=now)
+
     def status(self) -> list[dict[str, Any]]:
         """Return how every platform is reached."""
         return [_status(running.sink) for running in self._running.values()]
@@ -69,7 +87,8 @@ class Platforms:
             sink,
             lambda: dialect.connect_spec(around.now()),
             around.clock,
-            Random(),  # noqa: S311 - jitter, not a secret
+            self._rng,
+            make_session=self._make_session,
         )
         running = SinkTask(
             dialect, outbox.feed(sink.name), uplink, sink=sink, census=self._census(site, sink)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.app.inbox import Inbox
 from gateway.dialects.contract import Birth, Dialect, Dropped, Encoded, Now, Ranges, SeqRange
@@ -31,6 +32,18 @@ LAST_WORDS_S = 2.0
 """How long a stop waits for what can still be delivered; the rest is safe on disk."""
 
 
+class Times(Protocol):
+    """The timekeeper, as far as a sink needs it."""
+
+    def is_lost(self) -> bool:
+        """Whether the box has no time of day now."""
+        ...
+
+    def redated(self, committed: Committed) -> Committed:
+        """Return the record with its real time, where its own is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a sink is given by the house."""
@@ -40,6 +53,8 @@ class Around:
     clock: Clock
     keep: Callable[[Sequence[Record], Sequence[StateChange]], Awaitable[None]]
     """Commits records and state (the audit of what a platform sent, and who was born on it)."""
+    time: Times
+    """Knows whether there is a time of day, and dates what was made without one."""
 
     def now(self) -> Now:
         """Return the moment, for the dialect."""
@@ -69,6 +84,7 @@ class SinkTask:
         self.nobody_listens = 0
         """Messages that the broker took though nobody subscribes to them."""
         self.refused_births = 0
+        self._moved_at: float | None = None
         self._backfill: set[int] = set()
         self._most_backfill = BACKFILL_RECORDS
 
@@ -90,6 +106,17 @@ class SinkTask:
             for worker in workers:
                 worker.cancel()
             gone.set()
+
+    def heartbeat(self, now: float) -> float:
+        """Return when it last sent or settled a record; `now` while there is nothing to send."""
+        could_send = (
+            self.uplink.state.is_connected
+            and self.uplink.in_flight == 0
+            and any(self.feed.progress(lane).pending > self.feed.in_flight(lane) for lane in Lane)
+        )
+        if not could_send or self._moved_at is None:
+            self._moved_at = now
+        return self._moved_at
 
     # --- down to the broker ------------------------------------------------------------------
 
@@ -115,8 +142,8 @@ class SinkTask:
                 await self.uplink.publish(publication)
             await self._remember(around)
             around.inbox.put_snapshot(self.sink.name)
-            while (batch := await self.feed.next(self._room)) is not None:
-                for publication in self._encode(batch, around.now()):
+            while (batch := await self.feed.next(lambda: self._room(around))) is not None:
+                for publication in self._encode(batch, around):
                     await self.uplink.publish(publication)
         except UplinkDown:
             return  # `lost` says so too, and what was handed out is handed out again
@@ -139,16 +166,20 @@ class SinkTask:
         self.census = Census(self.census.births, frozenset())
         await around.keep((), (StateChange(ROOM, self.sink.name, known),))
 
-    def _room(self) -> Room:
+    def _room(self, around: Around) -> Room:
         window = self.uplink.state.window or self.sink.window
         free = max(0, window - self.uplink.in_flight)
+        if around.time.is_lost():  # alarms must arrive; values wait until they can be dated
+            return Room(max(free, 1), 0, 0)
         is_full = len(self._backfill) >= max(1, int(window * BACKFILL_SHARE))
         return Room(max(free, 1), free, 0 if is_full or not free else self._most_backfill)
 
-    def _encode(self, batch: FeedBatch, now: Now) -> Sequence[Publication]:
+    def _encode(self, batch: FeedBatch, around: Around) -> Sequence[Publication]:
+        now = around.now()
         publications: list[Publication] = []
         withheld: list[int] = []
-        for encoded in self._encode_or_bisect(batch.items, now, is_backfill=batch.is_backfill):
+        items = [around.time.redated(item) for item in batch.items]
+        for encoded in self._encode_or_bisect(items, now, is_backfill=batch.is_backfill):
             publications.extend(encoded.publications)
             withheld.extend(encoded.withheld)
         if withheld:
@@ -185,6 +216,7 @@ class SinkTask:
                 self._take(outcome)
 
     def _take(self, outcome: Outcome) -> None:
+        self._moved_at = None
         publication = outcome.publication
         self._backfill.discard(id(publication))
         lane, covers = publication.lane, publication.covers
@@ -222,8 +254,9 @@ class SinkTask:
         for lane in Lane:
             for part in _parts(received.acknowledged):
                 self.feed.done_range(lane, part.first, part.last)
-            for part in _parts(received.wanted):
-                self.feed.replay(lane, part.first, part.last)
+            for wanted in received.wanted:
+                for part in wanted.ranges:
+                    self.feed.replay(lane, part.first, part.last, wanted.ep)
         if received.dropped:
             await around.keep([self._audit(one, around.now()) for one in received.dropped], ())
 

@@ -12,6 +12,8 @@ STALL_S = 30.0
 """A pipeline or store that has not moved for this long has stopped."""
 LINE_STALL_S = 180.0
 """A line may rest for a minute, and its longest job takes less than another."""
+SINK_STALL_S = 300.0
+"""A sink that is connected, has records and a free window, and yet sends none for so long."""
 
 
 class Watchdog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +23,8 @@ from gateway.model.link import (
 )
 
 LinkSettings: TypeAlias = SerialPort | TcpClient | TcpListener | CallersPort | UdpPeer | MemoryPort
+MakeLink: TypeAlias = Callable[[LinkSettings, ListenerHub], Link]
+"""What makes a link of its settings; `make_link`, or what a simulation puts in its place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ class TimeQuality(StrEnum):
     HOLDOVER = "holdover"
     UNSYNC = "unsync"
 
+    def worse(self, other: TimeQuality) -> TimeQuality:
+        """Return the one that can be believed less."""
+        return max(self, other, key=list(TimeQuality).index)
+
 
 class Clock(Protocol):
     """Handed to whoever needs time; the simulation hands in its own."""
@@ -27,4 +31,12 @@ class Clock(Protocol):
 
     def quality(self) -> TimeQuality:
         """Return how far `now_ms` can be believed."""
+        ...
+
+    def is_provisional(self) -> bool:
+        """Whether `now_ms` is no time of day at all: the clock of the machine cannot be right.
+
+        It then counts on from the last time that is known to have passed, so that spans are right
+        and moments are too early.
+        """
         ...

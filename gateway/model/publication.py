@@ -94,3 +94,6 @@ class ConnectSpec:
     subscriptions: tuple[Subscription, ...] = ()
     username: str | None = None
     password: str | None = None
+    echo: str | None = None
+    """A topic that we publish to and subscribe to ourselves: MQTT 3.1.1 acknowledges what it
+    denies, and this is the only way to see it."""

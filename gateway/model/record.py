@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, TypeAlias
 
 from gateway.model.clock import TimeQuality
@@ -17,6 +17,32 @@ class Lane(StrEnum):
 
     EVENT = "event"
     TELEMETRY = "telemetry"
+
+
+class Keep(IntEnum):
+    """What is given up first when the store is full; the last two are never given up."""
+
+    DIAGNOSTIC = 0
+    """Only for whoever looks for a fault: a line went down or came up."""
+    TELEMETRY = 1
+    EVENT = 2
+    """States of devices, and events of severity 0 and 1."""
+    BILLING = 3
+    """Registers read at fixed wall-clock marks: what people are billed on."""
+    ALARM = 4
+    """Events from severity 2 on, results of commands, gaps, and audit entries."""
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which records of this class wait."""
+        is_value = self in {Keep.TELEMETRY, Keep.BILLING}
+        return Lane.TELEMETRY if is_value else Lane.EVENT
+
+
+ALARM_SEVERITY = 2
+"""Events from this severity on are never given up."""
+DIAGNOSTIC_TOPICS = frozenset({"line"})
+"""Log entries that audit nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +59,8 @@ class PropBody:
     offsets_ms: tuple[int, ...] | None = None
     is_snapshot: bool = False
     """Current values repeated after a connect, not newly taken ones."""
+    is_billing: bool = False
+    """Cumulative registers, read at fixed marks of the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +144,21 @@ class Record:
     def lane(self) -> Lane:
         """The lane it waits in: values in telemetry, everything else before them."""
         return Lane.TELEMETRY if isinstance(self.body, PropBody) else Lane.EVENT
+
+    @property
+    def keep(self) -> Keep:
+        """How long it is kept when the store is full."""
+        match self.body:
+            case PropBody(is_billing=is_billing):
+                return Keep.BILLING if is_billing else Keep.TELEMETRY
+            case EventBody(severity=severity):
+                return Keep.ALARM if severity >= ALARM_SEVERITY else Keep.EVENT
+            case StateBody():
+                return Keep.EVENT
+            case LogBody(topic=topic):
+                return Keep.DIAGNOSTIC if topic in DIAGNOSTIC_TOPICS else Keep.ALARM
+            case ReplyBody() | GapBody():
+                return Keep.ALARM
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -19,10 +20,14 @@ Arguments: TypeAlias = Mapping[str, Any]
 Ask: TypeAlias = Callable[[Arguments], Awaitable[Any]]
 Watch: TypeAlias = Callable[[Arguments], AsyncGenerator[Any, None]]
 
+_log = logging.getLogger("linli.control")
+
 MAX_REQUEST = 64 * 1024
 LAST_WORDS_S = 1.0
 """How long a client that reads nothing may hold up the closing of its connection."""
 SOCKET_MODE = 0o660
+ACCEPT_AGAIN_S = 1.0
+"""Pause when no descriptor is left for a client: asked again at once it would spin."""
 
 
 class ControlError(Exception):
@@ -62,7 +67,12 @@ class ControlServer:
 
     async def _accept(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
         while True:
-            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            try:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError as error:  # out of descriptors, or the client is gone already
+                _log.warning("the control socket cannot accept: %s", error)
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
             client = tasks.create_task(self._serve(connection), name="control:client")
             self._clients.add(client)
             client.add_done_callback(self._clients.discard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import weakref
 from collections.abc import Mapping
 
 SOCKET_FLAGS = socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
@@ -16,6 +17,7 @@ class ServiceManager:
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         """Read NOTIFY_SOCKET and WATCHDOG_USEC."""
         self._address = environment.get("NOTIFY_SOCKET")
+        self._descriptor = None if self._address is None else _kept_descriptor(self)
         self.watchdog_s = int(environment.get("WATCHDOG_USEC", "0")) / 1e6
         """Seconds within which the watchdog must be fed; 0 when it is off."""
 
@@ -40,12 +42,21 @@ class ServiceManager:
         self._send("WATCHDOG=1")
 
     def _send(self, *lines: str) -> None:
-        if self._address is None:
+        if self._address is None or self._descriptor is None:
             return
         # An abstract socket is written with @ in the environment and NUL in the address.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | SOCKET_FLAGS) as sock:
-            try:
-                sock.sendto("\n".join(lines).encode(), address)
-            except OSError:
-                return  # the manager may be gone or busy; a service does not stop for that
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM, fileno=self._descriptor)
+        try:
+            sock.sendto("\n".join(lines).encode(), address)
+        except OSError:
+            return  # the manager may be gone or busy; a service does not stop for that
+        finally:
+            sock.detach()
+
+
+def _kept_descriptor(owner: object) -> int:
+    """Return a socket kept from the start: a gateway out of descriptors is still watched."""
+    kept = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | SOCKET_FLAGS).detach()
+    weakref.finalize(owner, os.close, kept)
+    return kept

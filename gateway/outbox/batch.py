@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.model.ids import SinkName
-from gateway.model.record import Committed, Lane, PropBody, Record
+from gateway.model.record import Committed, Keep, Lane, PropBody, Record
 
 IsDue = Callable[[SinkName, Record], bool]
 NOTHING_SKIPPED: frozenset[int] = frozenset()
@@ -29,7 +29,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one lane with consecutive seqs: one row on disk."""
+    """Records of one class, with consecutive seqs when they were committed: one row on disk."""
 
     lane: Lane
     ep: int
@@ -38,11 +38,24 @@ class Batch:
     """Wall clock of the commit."""
     records: tuple[Record, ...]
     dues: Mapping[SinkName, Due]
+    places: tuple[int, ...] | None = None
+    """Where the records lie behind `first_seq`, once some were thinned out; None: side by side."""
+
+    @property
+    def keep(self) -> Keep:
+        """The class of its records."""
+        return self.records[0].keep
 
     @property
     def last_seq(self) -> int:
         """Seq of its last record."""
-        return self.first_seq + len(self.records) - 1
+        return self.first_seq + (len(self.records) - 1 if self.places is None else self.places[-1])
+
+    def placed(self) -> Iterator[tuple[int, Record]]:
+        """Yield the records with their seqs."""
+        places = range(len(self.records)) if self.places is None else self.places
+        for place, record in zip(places, self.records, strict=True):
+            yield self.first_seq + place, record
 
     @property
     def readings(self) -> int:
@@ -91,6 +104,9 @@ def due_of(
 
 def due_records(batch: Batch, due: Due, start: int) -> Iterator[Handed]:
     """Yield the due records with a seq from `start` on, each with its own `pv`."""
+    if batch.places is not None:
+        yield from _due_of_thinned(batch, due, start)
+        return
     position, link, pv = 0, due.link, due.pv
     if not due.skipped and start > batch.first_seq:
         position = start - batch.first_seq
@@ -101,4 +117,17 @@ def due_records(batch: Batch, due: Due, start: int) -> Iterator[Handed]:
         seq = batch.first_seq + index
         if seq >= start:
             yield Handed(Committed(batch.records[index], batch.ep, seq, pv), link)
+        link = pv = seq
+
+
+def _due_of_thinned(batch: Batch, due: Due, start: int) -> Iterator[Handed]:
+    """Yield what is left; its chain is still that of the commit, through what was thinned out."""
+    left = dict(batch.placed())
+    link, pv = due.link, due.pv
+    for seq in range(batch.first_seq, batch.last_seq + 1):
+        if seq - batch.first_seq in due.skipped:
+            continue
+        record = left.get(seq)
+        if record is not None and seq >= start:
+            yield Handed(Committed(record, batch.ep, seq, pv), link)
         link = pv = seq

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.ids import SinkName
-from gateway.model.record import Lane
+from gateway.model.record import Keep, Lane
 from gateway.outbox import tables
 from gateway.outbox.encoding import Unreadable
 from gateway.outbox.mark import Mark
 from gateway.outbox.progress import LaneProgress
+from gateway.outbox.rate import Rate
 from gateway.outbox.rows import (
     Lost,
     Opened,
@@ -24,9 +25,9 @@ from gateway.outbox.rows import (
     lost_from_row,
     side_from_bytes,
 )
-from gateway.outbox.schema import lane_sql
+from gateway.outbox.schema import keep_sql
 
-_LAST = "SELECT first_seq, count FROM LANE ORDER BY first_seq DESC LIMIT 1"
+_LAST = "SELECT first_seq, count FROM ROWS ORDER BY first_seq DESC LIMIT 1"
 _SIDE = 6
 """Place of `side` among the columns."""
 
@@ -48,7 +49,7 @@ def begin_life(connection: sqlite3.Connection, before: Before) -> Opened:
     stored = connection.execute("SELECT key, value FROM meta").fetchall()
     meta: dict[str, Any] = {key: json.loads(value) for key, value in stored}
     folded_seq, side = _read_sides(connection, meta.get("folded"))
-    last_seq = max(folded_seq, *(_last_seq(connection, lane) for lane in Lane))
+    last_seq = max(folded_seq, *(_last_seq(connection, keep) for keep in Keep))
     life = _identity(_Identity(meta.get("ep"), meta.get("previous_ep"), None), mark, last_seq)
     ep, lost = life.ep, list[Lost]()
     if ep is None:
@@ -72,11 +73,12 @@ def begin_life(connection: sqlite3.Connection, before: Before) -> Opened:
         _read_lost(connection),
         set_aside=None,
         damage=life.damage,
+        rate=Rate(**meta["rate"]) if "rate" in meta else None,
     )
 
 
-def _last_seq(connection: sqlite3.Connection, lane: Lane) -> int:
-    row = connection.execute(lane_sql(_LAST, lane)).fetchone()
+def _last_seq(connection: sqlite3.Connection, keep: Keep) -> int:
+    row = connection.execute(keep_sql(_LAST, keep)).fetchone()
     return 0 if row is None else row[0] + row[1] - 1
 
 
@@ -87,11 +89,11 @@ def _read_sides(connection: sqlite3.Connection, folded: Any) -> tuple[int, Side]
     if folded:
         progress = side_from_bytes(json.dumps(folded["side"]).encode()).progress
     found: list[tuple[int, Side]] = []
-    for lane in Lane:
-        sql = lane_sql(tables.SELECT + " WHERE first_seq > ?", lane)
+    for keep in Keep:
+        sql = keep_sql(tables.SELECT + " WHERE first_seq > ?", keep)
         for row in connection.execute(sql, (seq,)):
             try:
-                batch_from_row(lane, row)
+                batch_from_row(keep.lane, row)
             except Unreadable:
                 continue  # told when a sink comes to it
             if row[_SIDE] is not None:

@@ -29,7 +29,9 @@ from gateway.model.record import (
     StateBody,
 )
 
-VERSION = b"\x01"
+VERSION = b"\x02"
+_READABLE = frozenset({b"\x01", VERSION})
+"""Version 1 knew no billing values."""
 LEVEL = 1
 """zlib level: 6 saves some ten percent and costs three times as much."""
 
@@ -105,6 +107,7 @@ def _props(bodies: Sequence[PropBody]) -> dict[str, Any]:
             if body.offsets_ms is not None
         ],
         "s": [position for position, body in enumerate(bodies) if body.is_snapshot],
+        "f": [position for position, body in enumerate(bodies) if body.is_billing],
     }
 
 
@@ -123,7 +126,7 @@ def decode_records(block: bytes) -> tuple[Record, ...]:
     Raises:
         Unreadable: another version wrote it, or it is damaged.
     """
-    if block[:1] != VERSION:
+    if block[:1] not in _READABLE:
         raise Unreadable(f"layout version {block[:1].hex()} is not known")
     try:
         return _records(json.loads(zlib.decompress(block[1:])))
@@ -166,6 +169,7 @@ def _prop_bodies(stored: dict[str, Any]) -> list[PropBody]:
     shifted: list[tuple[int, list[int]]] = stored["o"]
     offsets = {position: tuple(offsets_ms) for position, offsets_ms in shifted}
     snapshots: set[int] = set(stored["s"])
+    billing: set[int] = set(stored.get("f", ()))
     which: list[int] = stored["w"]
     return [
         PropBody(
@@ -174,6 +178,7 @@ def _prop_bodies(stored: dict[str, Any]) -> list[PropBody]:
             marks.get(position),
             offsets.get(position),
             position in snapshots,
+            position in billing,
         )
         for position, (column, values) in enumerate(zip(which, stored["v"], strict=True))
     ]

@@ -1,71 +1,104 @@
-"""Making room under the quota: first what everyone has, then the oldest telemetry; never events."""
+"""Making room under the quota, in the order of docs/decisions/0011.
+
+What everyone has; diagnostics; old telemetry thinned; the oldest telemetry; events. Alarms and
+billing values are never dropped before every sink has them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.model.ids import SinkName
-from gateway.model.record import Lane
-from gateway.outbox.batch import Batch, due_records
+from gateway.model.record import Keep
+from gateway.outbox.batch import Batch
 from gateway.outbox.encoding import Unreadable
-from gateway.outbox.progress import LaneProgress, Range, common
+from gateway.outbox.losses import damaged_row, joined, lost_with
+from gateway.outbox.progress import Range, common
 from gateway.outbox.quota import PAGE_BYTES, Quota
-from gateway.outbox.rows import COLUMNS, Lost, ProgressMap, batch_from_row
-from gateway.outbox.schema import lane_sql
+from gateway.outbox.rows import COLUMNS, Lost, ProgressMap, batch_from_row, batch_to_row
+from gateway.outbox.schema import keep_sql
+from gateway.outbox.thin import Thinner, thinned
 
 CAUSE = "quota"
+THINNED = "thinned"
 _ROWS = 64
 """Rows looked at in one go: bounds memory."""
-_MOST_IN_ROW = 10_000
+STRETCH_ROWS = 1024
+STRETCH_READINGS = 20_000
+"""What is thinned in one go: some rounds of polls, so that whole rounds go."""
 _SIZE = "length(payload) + length(due) + coalesce(length(side), 0)"
+_OLDEST = f"SELECT {COLUMNS} FROM ROWS ORDER BY first_seq LIMIT {_ROWS}"  # noqa: S608 - constants
+_STRETCH = (
+    f"SELECT {COLUMNS} FROM ROWS WHERE first_seq > ? AND first_seq < ?"  # noqa: S608 - constants
+    f" ORDER BY first_seq LIMIT {STRETCH_ROWS}"
+)
+_ENDS = "SELECT min(first_seq), max(first_seq) FROM ROWS"
+_REPLACE = f"REPLACE INTO ROWS ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+
+
+@dataclass(slots=True)
+class Thinning:
+    """How far thinning has come: not remembered over restarts, thinning twice only drops more."""
+
+    thinner: Thinner
+    upto: int = -1
+    """First seq of the last row that was thinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The database, and how many free pages are wanted."""
+
+    connection: sqlite3.Connection
+    quota: Quota
+    want: int
+
+    def short(self) -> int:
+        """Return how many pages are still missing, 0 or less when none."""
+        return self.want - free_pages(self.connection, self.quota)
 
 
 def free_pages(connection: sqlite3.Connection, quota: Quota) -> int:
-    """Return how many pages may still be written."""
+    """Return how many pages may still be written, the reserve left alone; negative within it."""
     used: int = connection.execute("PRAGMA page_count").fetchone()[0]
     unused: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
     return quota.max_pages - used + unused
 
 
 def make_room(
-    connection: sqlite3.Connection, quota: Quota, need_pages: int, progress: ProgressMap
+    connection: sqlite3.Connection,
+    quota: Quota,
+    need_pages: int,
+    progress: ProgressMap,
+    *,
+    thinning: Thinning,
 ) -> list[Lost] | None:
     """Free at least `need_pages` if it can be done; return what sinks lose, None if untouched."""
-    free = free_pages(connection, quota)
-    if free >= need_pages:
+    if free_pages(connection, quota) >= need_pages:
         return None
-    want = max(need_pages, quota.chunk_pages)
-    for lane in (Lane.TELEMETRY, Lane.EVENT):
-        for passed in common([lanes[lane] for lanes in progress.values()]):
-            _drop_passed(connection, lane, passed, (want, quota))
-    lost: list[Lost] = []
-    while free_pages(connection, quota) < want:
-        oldest = _oldest_rows(connection)
-        if not oldest:
-            break
-        for row in oldest:
-            lost += _lost_with(connection, row, progress)
-            connection.execute("DELETE FROM telemetry WHERE first_seq = ?", (row[0],))
-            if free_pages(connection, quota) >= want:
-                break
+    room = _Room(connection, quota, max(need_pages, quota.chunk_pages))
+    for keep in Keep:
+        for passed in common([lanes[keep.lane] for lanes in progress.values()]):
+            _drop_passed(room, keep, passed)
+    lost = _drop_oldest(room, Keep.DIAGNOSTIC, progress)
+    lost += _thin(room, progress, thinning)
+    lost += _drop_oldest(room, Keep.TELEMETRY, progress)
+    lost += _drop_oldest(room, Keep.EVENT, progress)
     return joined(lost)
 
 
-def _drop_passed(
-    connection: sqlite3.Connection, lane: Lane, passed: Range, goal: tuple[int, Quota]
-) -> None:
-    want, quota = goal
+def _drop_passed(room: _Room, keep: Keep, passed: Range) -> None:
     span = "first_seq > ? AND first_seq <= ? AND first_seq + count - 1 <= ?"
-    look = lane_sql(
-        f"SELECT first_seq, {_SIZE} FROM LANE WHERE {span} ORDER BY first_seq LIMIT {_ROWS}",  # noqa: S608 - constants
-        lane,
+    look = keep_sql(
+        f"SELECT first_seq, {_SIZE} FROM ROWS WHERE {span} ORDER BY first_seq LIMIT {_ROWS}",  # noqa: S608 - constants
+        keep,
     )
-    drop = lane_sql(f"DELETE FROM LANE WHERE {span}", lane)  # noqa: S608 - constants
+    drop = keep_sql(f"DELETE FROM ROWS WHERE {span}", keep)  # noqa: S608 - constants
     after, to = passed
-    while (short := want - free_pages(connection, quota)) > 0:
-        rows = connection.execute(look, (after, to, to)).fetchall()
+    while (short := room.short()) > 0:
+        rows = room.connection.execute(look, (after, to, to)).fetchall()
         if not rows:
             return
         size, upto = 0, after
@@ -73,104 +106,86 @@ def _drop_passed(
             size += row_bytes
             if size > short * PAGE_BYTES:
                 break
-        connection.execute(drop, (after, upto, to))
+        room.connection.execute(drop, (after, upto, to))
         after = upto
 
 
-def _oldest_rows(connection: sqlite3.Connection) -> list[Sequence[Any]]:
-    return connection.execute(
-        f"SELECT {COLUMNS} FROM telemetry ORDER BY first_seq LIMIT {_ROWS}"  # noqa: S608 - constants
-    ).fetchall()
-
-
-def _lost_with(
-    connection: sqlite3.Connection, row: Sequence[Any], progress: ProgressMap
-) -> list[Lost]:
-    try:
-        batch = batch_from_row(Lane.TELEMETRY, row)
-    except Unreadable:
-        return damaged_row(connection, Lane.TELEMETRY, row, progress)
+def _drop_oldest(room: _Room, keep: Keep, progress: ProgressMap) -> list[Lost]:
     lost: list[Lost] = []
-    for sink, lanes in progress.items():
-        count = _unfinished(batch, lanes[Lane.TELEMETRY], sink)
-        if count:
-            span = (batch.first_seq, batch.last_seq)
-            times = (batch.at_ms, batch.at_ms)
-            lost.append(Lost(sink, Lane.TELEMETRY, batch.ep, *span, count, CAUSE, *times))
+    while room.short() > 0:
+        oldest = room.connection.execute(keep_sql(_OLDEST, keep)).fetchall()
+        if not oldest:
+            break
+        for row in oldest:
+            lost += _lost_with_row(room, keep, row, progress)
+            _delete(room, keep, row[0])
+            if room.short() <= 0:
+                break
     return lost
 
 
-def _unfinished(batch: Batch, at: LaneProgress, sink: SinkName) -> int:
-    due = batch.dues.get(sink)
-    if due is None or not due.count:
-        return 0
-    if not at.touches(due.link, due.last):
-        return due.count
-    return sum(
-        not at.is_done(handed.committed.seq) for handed in due_records(batch, due, batch.first_seq)
-    )
+def _thin(room: _Room, progress: ProgressMap, thinning: Thinning) -> list[Lost]:
+    """Thin the older half of telemetry, from where the last thinning ended."""
+    lost: list[Lost] = []
+    while room.short() > 0:
+        oldest, newest = room.connection.execute(keep_sql(_ENDS, Keep.TELEMETRY)).fetchone()
+        if oldest is None:
+            break
+        span = (thinning.upto, (oldest + newest) // 2)
+        rows = room.connection.execute(keep_sql(_STRETCH, Keep.TELEMETRY), span).fetchall()
+        stretch = _readable(room, rows, progress, lost)
+        if not stretch:
+            break
+        kept = thinning.thinner.to_keep(stretch)
+        for batch in stretch:
+            lost += _rewrite(room, batch, kept, progress)
+        thinning.upto = stretch[-1].first_seq
+    return lost
 
 
-def damaged_row(
-    connection: sqlite3.Connection, lane: Lane, row: Sequence[Any], progress: ProgressMap
+def _readable(
+    room: _Room, rows: Sequence[Sequence[Any]], progress: ProgressMap, lost: list[Lost]
+) -> list[Batch]:
+    """Return the rows of one stretch; damaged ones are dropped and told."""
+    stretch: list[Batch] = []
+    readings = 0
+    for row in rows:
+        try:
+            stretch.append(batch_from_row(Keep.TELEMETRY.lane, row))
+        except Unreadable:
+            lost += damaged_row(room.connection, Keep.TELEMETRY.lane, row, progress)
+            _delete(room, Keep.TELEMETRY, row[0])
+            continue
+        readings += stretch[-1].readings
+        if readings >= STRETCH_READINGS:
+            break
+    return stretch
+
+
+def _rewrite(room: _Room, batch: Batch, kept: set[int], progress: ProgressMap) -> list[Lost]:
+    gone = {seq for seq, _ in batch.placed()} - kept
+    if not gone:
+        return []
+    lost = lost_with(batch, progress, THINNED, gone)
+    left = thinned(batch, kept)
+    if left is None:
+        _delete(room, Keep.TELEMETRY, batch.first_seq)
+    else:
+        # What it carried beside its records is folded in this same transaction.
+        row = batch_to_row(left, None)
+        room.connection.execute(keep_sql(_REPLACE, Keep.TELEMETRY), row)
+    return lost
+
+
+def _lost_with_row(
+    room: _Room, keep: Keep, row: Sequence[Any], progress: ProgressMap
 ) -> list[Lost]:
-    """Return who loses what with a row that cannot be read: all of it, for who has not got it.
-
-    Nothing in such a row is to be believed: it ends where the next one begins, and its `ep` counts
-    only where a neighbour has it too.
-    """
-    first, ep, count, at_ms = (value if isinstance(value, int) else 0 for value in row[:4])
-    before, after = _neighbours(connection, lane, first)
-    eps = [each[1] for each in (before, after) if each is not None]
-    if eps and ep not in eps:
-        ep = eps[0]
-    last = first + max(1, min(count, _MOST_IN_ROW)) - 1
-    if after is not None:
-        last = after[0] - 1
-    return [
-        Lost(sink, lane, ep, first, last, last - first + 1, "damaged", at_ms, at_ms)
-        for sink, lanes in progress.items()
-        if not lanes[lane].is_done(last)
-    ]
+    try:
+        batch = batch_from_row(keep.lane, row)
+    except Unreadable:
+        return damaged_row(room.connection, keep.lane, row, progress)
+    return lost_with(batch, progress, CAUSE)
 
 
-def _neighbours(
-    connection: sqlite3.Connection, lane: Lane, first: int
-) -> tuple[Sequence[int] | None, Sequence[int] | None]:
-    """Return seq and ep of the rows before and after this one."""
-    sql = "SELECT first_seq, ep FROM LANE WHERE first_seq {} ? ORDER BY first_seq {} LIMIT 1"
-    before = connection.execute(lane_sql(sql.format("<", "DESC"), lane), (first,)).fetchone()
-    after = connection.execute(lane_sql(sql.format(">", "ASC"), lane), (first,)).fetchone()
-    return before, after
-
-
-def joined(losses: Sequence[Lost]) -> list[Lost]:
-    """Return the same with neighbours of one sink, lane, ep and cause made one."""
-    spans: dict[tuple[object, ...], Lost] = {}
-    for loss in losses:
-        key = (loss.sink, loss.lane, loss.ep, loss.cause)
-        known = spans.get(key)
-        spans[key] = loss if known is None else _merged(known, loss)
-    return list(spans.values())
-
-
-def _merged(one: Lost, other: Lost) -> Lost:
-    return Lost(
-        one.sink,
-        one.lane,
-        one.ep,
-        _least(one.first, other.first),
-        _most(one.last, other.last),
-        one.count + other.count,
-        one.cause,
-        _least(one.from_ms, other.from_ms),
-        _most(one.to_ms, other.to_ms),
-    )
-
-
-def _least(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else min(one, other)
-
-
-def _most(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else max(one, other)
+def _delete(room: _Room, keep: Keep, first_seq: int) -> None:
+    room.connection.execute(keep_sql("DELETE FROM ROWS WHERE first_seq = ?", keep), (first_seq,))

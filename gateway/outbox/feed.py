@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from gateway.model.ids import SinkName
-from gateway.model.record import Lane
-from gateway.outbox.batch import Handed
+from gateway.model.record import Committed, Lane
+from gateway.outbox.batch import Handed, due_records
 from gateway.outbox.progress import LaneProgress
+from gateway.outbox.replay import MOST_WAITING, Replay, Retries
 from gateway.outbox.rows import Page
 from gateway.outbox.walk import (
     NO_END,
@@ -37,7 +38,8 @@ class SinkFeed:
         self._source = source
         self._news = asyncio.Event()
         self._is_closed = False
-        self._replays: deque[tuple[Lane, Cursor]] = deque()
+        self._replays: deque[Replay] = deque()
+        self._retries = Retries()
         self._lanes = {
             lane: LaneFeed(
                 lane,
@@ -178,23 +180,52 @@ class SinkFeed:
 
     async def _replay(self, room: Room) -> FeedBatch | None:
         while self._replays and room.backfill > 0 and not self._is_closed:
-            lane_name, cursor = self._replays[0]
-            lane = self._lanes[lane_name]
+            replay = self._replays[0]
+            lane, cursor = self._lanes[replay.lane], replay.cursor
             start = cursor.at
-            page = await self._source.read(lane_name, start, cursor.below)
+            page = await self._source.read(replay.lane, start, cursor.below)
             if page is None:
                 return None
-            if not self._replays or self._replays[0][1] is not cursor or cursor.at != start:
+            if not self._replays or self._replays[0] is not replay or cursor.at != start:
                 continue
-            walk = Walk(self._source, self.sink, lane, room.backfill, None, is_replay=True)
+            walk = Walk(self._source, self.sink, lane, room.backfill, None, replay.look_at)
             handed = walk.through(cursor, page.batches, min(page.end, cursor.below))
             if cursor.at >= cursor.below:
                 self._replays.popleft()
+                await self._end_replay(replay)
             lane.replayed.update(each.committed.seq for each in handed)
-            batch = self._hand_out(lane, handed, is_backfill=lane_name is Lane.TELEMETRY)
+            batch = self._hand_out(lane, handed, is_backfill=replay.lane is Lane.TELEMETRY)
             if batch is not None:
                 return batch
-        return None
+        return self._retry(room)
+
+    async def _end_replay(self, replay: Replay) -> None:
+        """Tell what was asked for and is no longer kept."""
+        if not replay.is_told:
+            return
+        link = self._lanes[replay.lane].progress.link
+        behind = await self._source.read(replay.lane, replay.last + 1, NO_END)
+        for batch in () if behind is None else behind.batches:
+            due = self._source.due(batch, self.sink)
+            found = next(due_records(batch, due, replay.last + 1), None)
+            if found is not None:
+                link = found.link
+                break
+        replay.end(link)
+        if replay.holes:
+            self._source.not_kept(self.sink, replay.lane, replay.ep, replay.holes)
+
+    def _retry(self, room: Room) -> FeedBatch | None:
+        if room.backfill <= 0:
+            return None
+        busy = [seq for lane in self._lanes.values() for seq in lane.in_flight]
+        taken = self._retries.take(room.backfill, busy)
+        if taken is None:
+            return None
+        lane = self._lanes[taken[0]]
+        lane.replayed.update(each.seq for each in taken[1])
+        handed = [Handed(each, 0) for each in taken[1]]
+        return self._hand_out(lane, handed, is_backfill=lane.lane is Lane.TELEMETRY)
 
     def _hand_out(
         self, lane: LaneFeed, handed: Sequence[Handed], *, is_backfill: bool
@@ -210,7 +241,9 @@ class SinkFeed:
     def done(self, lane: Lane, seqs: Iterable[int]) -> None:
         """The platform has these records. Unknown and repeated seqs are no matter."""
         for seq in seqs:
-            self._settle(self._lanes[lane], seq)
+            settled = self._settle(self._lanes[lane], seq)
+            if settled is not None and self._retries.flying.pop(seq, None) is not None:
+                self._source.accepted(self.sink, settled.committed)
         self._settled()
 
     def done_range(self, lane: Lane, first: int, last: int) -> None:
@@ -222,6 +255,8 @@ class SinkFeed:
         """The platform will never take these: they stop nothing, and stay to be seen."""
         settled = [self._settle(self._lanes[lane], seq) for seq in seqs]
         records = [each.committed for each in settled if each is not None]
+        for each in records:
+            self._retries.flying.pop(each.seq, None)
         if records:
             self._source.refuse(self.sink, records, reason)
         self._settled()
@@ -240,10 +275,23 @@ class SinkFeed:
             lane.overtaken = 0
             self._put_back(lane, list(lane.in_flight))
 
-    def replay(self, lane: Lane, first: int, last: int) -> None:
-        """Hand out again what was delivered before and is still kept, when nothing else waits."""
-        self._replays.append((lane, Cursor(first, last + 1, None)))
+    def replay(self, lane: Lane, first: int, last: int, ep: int | None = None) -> bool:
+        """Hand out again what was delivered before and is still kept, when nothing else waits.
+
+        What is no longer kept is told by a gap record. `ep` None asks for any; False when too many
+        requests wait already.
+        """
+        if len(self._replays) >= MOST_WAITING:
+            return False
+        self._replays.append(Replay(lane, first, last, ep, is_told=True))
         self.notify()
+        return True
+
+    def retry(self, records: Iterable[Committed]) -> int:
+        """Put out again what was refused; return how many were not waiting for it already."""
+        added = self._retries.add(records)
+        self.notify()
+        return added
 
     def _settled(self) -> None:
         self._source.progressed()
@@ -291,9 +339,11 @@ class SinkFeed:
 
     def _put_back(self, lane: LaneFeed, seqs: Sequence[int]) -> None:
         again = sorted(seq for seq in seqs if seq in lane.in_flight and seq not in lane.replayed)
-        replays = sorted(seq for seq in seqs if seq in lane.replayed)
+        retried = [seq for seq in seqs if seq in self._retries.flying]
+        self._retries.put_back(retried)
+        replays = sorted(seq for seq in seqs if seq in lane.replayed and seq not in retried)
         links = {seq: lane.in_flight[seq].link for seq in again[:1]}
-        for seq in (*again, *replays):
+        for seq in (*again, *replays, *retried):
             lane.in_flight.pop(seq, None)
             lane.replayed.discard(seq)
         if again:
@@ -304,8 +354,9 @@ class SinkFeed:
                 lane.page = NO_PAGE
             arrears.below = max(arrears.below, again[-1] + 1)
         if replays:
-            self._replays.append((lane.lane, Cursor(replays[0], replays[-1] + 1, None)))
-        if again or replays:
+            span = (replays[0], replays[-1])
+            self._replays.append(Replay(lane.lane, *span, ep=None, is_told=False))
+        if again or replays or retried:
             self.notify()
 
 

@@ -8,19 +8,25 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from gateway.model.ids import SinkName
-from gateway.model.record import Lane, Record, StateChange
+from gateway.model.record import Keep, Lane, Record, StateChange
 from gateway.outbox.batch import Batch, Due, IsDue, Tail, due_of, due_records
-from gateway.outbox.evict import joined
 from gateway.outbox.feed import SinkFeed
 from gateway.outbox.held import Held
+from gateway.outbox.losses import joined
 from gateway.outbox.progress import LaneProgress
 from gateway.outbox.recent import Recent
-from gateway.outbox.rows import Lost, Opened, StateKey
+from gateway.outbox.rows import Lost, Noted, Opened, StateKey
 
 FRESH_S = 30.0
 """Telemetry that waited longer is backfill (architecture, "The outbox")."""
 _AGE_STEP_S = 0.25
 """Commits within this time get old together: bounds what has to be remembered."""
+_ORDER = (Keep.ALARM, Keep.EVENT, Keep.DIAGNOSTIC, Keep.BILLING, Keep.TELEMETRY)
+"""Of batches in one commit."""
+TELL_BELOW = 500
+"""Events that may wait for a sink when it is told of more losses."""
+MOST_UNTOLD = 256
+"""Losses known to memory only that are kept apart."""
 
 LaneProgresses: TypeAlias = dict[Lane, LaneProgress]
 NewFeed: TypeAlias = Callable[[SinkName, LaneProgresses, int], SinkFeed]
@@ -103,22 +109,38 @@ class Ledger:
     # --- giving identity -----------------------------------------------------------------------
 
     def to_batches(self, records: Sequence[Record], at_ms: int) -> tuple[Batch, ...]:
-        """Return the records as batches with the next seqs, events first; nothing changes yet."""
+        """Return the records as batches of one class each, with the next seqs.
+
+        Events come first, and in each lane what must never be lost: while the disk takes no more
+        than that, the rest is held behind it. Nothing changes yet.
+        """
         first_seq = self.last_seq + 1
         batches: list[Batch] = []
-        for lane in (Lane.EVENT, Lane.TELEMETRY):
-            chosen = tuple(record for record in records if record.lane is lane)
-            if chosen:
-                dues = {sink: self._due_now(sink, lane, chosen, first_seq) for sink in self.feeds}
-                batches.append(Batch(lane, self.ep or 0, first_seq, at_ms, chosen, dues))
-                first_seq += len(chosen)
+        tails = {
+            (sink, lane): Tail(feed.progress(lane).link, feed.progress(lane).pv)
+            for sink, feed in self.feeds.items()
+            for lane in Lane
+        }
+        by_keep: dict[Keep, list[Record]] = {}
+        for record in records:
+            by_keep.setdefault(record.keep, []).append(record)
+        for keep in _ORDER:
+            chosen = tuple(by_keep.get(keep, ()))
+            if not chosen:
+                continue
+            dues: dict[SinkName, Due] = {}
+            for sink in self.feeds:
+                due = dues[sink] = self._due_now(sink, chosen, first_seq, tails[sink, keep.lane])
+                if due.count:
+                    tails[sink, keep.lane] = Tail(due.last, due.last)
+            batches.append(Batch(keep.lane, self.ep or 0, first_seq, at_ms, chosen, dues))
+            first_seq += len(chosen)
         return tuple(batches)
 
     def _due_now(
-        self, sink: SinkName, lane: Lane, records: Sequence[Record], first_seq: int
+        self, sink: SinkName, records: Sequence[Record], first_seq: int, tail: Tail
     ) -> Due:
-        at = self.feeds[sink].progress(lane)
-        tail, is_due = Tail(at.link, at.pv), self._rules.is_due
+        is_due = self._rules.is_due
         return due_of(records, first_seq, tail, lambda record: is_due(sink, record))
 
     def due(self, batch: Batch, sink: SinkName) -> Due:
@@ -162,7 +184,7 @@ class Ledger:
                 self.recent[batch.lane].let_go(batch.first_seq)
             else:
                 self._take(batch, now, is_own_ep=True)
-        self.held.clear()
+        self.held.remove(held & {batch.first_seq for batch in batches})
 
     def hold(self, batch: Batch, now: float) -> Batch:
         """Keep a batch that the disk refused; return it with the identity it has now."""
@@ -184,13 +206,13 @@ class Ledger:
             if sink in self.feeds:  # else a reload removed it while the disk worked
                 _advance(self.feeds[sink].progress(batch.lane), due, is_own_ep=is_own_ep)
         self.recent[batch.lane].add(batch, is_held=not is_own_ep)
-        self.last_seq = batch.last_seq
+        self.last_seq = max(self.last_seq, batch.last_seq)
         self.records += len(batch.records)
         began = self._ages[-1][0] if self._ages else now - _AGE_STEP_S
         if now - began < _AGE_STEP_S:
-            self._ages[-1] = (began, batch.last_seq + 1)
+            self._ages[-1] = (began, self.last_seq + 1)
         else:
-            self._ages.append((now, batch.last_seq + 1))
+            self._ages.append((now, self.last_seq + 1))
         self._notify()
 
     def fresh_from(self, now: float) -> int:
@@ -218,17 +240,43 @@ class Ledger:
         self._notify()
 
     def note_lost(self, lost: Iterable[Lost]) -> None:
-        """Count losses and keep them until they are told."""
+        """Count losses that only memory knows, and keep them until they are told."""
+        fresh = list(lost)
+        self._count_lost(fresh)
+        self.untold += fresh
+        in_memory = [loss for loss in self.untold if loss.id is None]
+        # Those are joined: a long refusal must not fill memory with them.
+        if len(in_memory) > MOST_UNTOLD or any(loss.cause == "memory" for loss in fresh):
+            apart = [] if len(in_memory) > MOST_UNTOLD else _others(in_memory, "memory")
+            joint = joined([loss for loss in in_memory if loss not in apart])
+            self.untold = [*(loss for loss in self.untold if loss.id is not None), *apart, *joint]
+
+    def noted(self, noted: Noted) -> None:
+        """Count losses that are noted in the store; some took older ones into theirs."""
+        self._count_lost(noted.fresh)
+        gone = set(noted.gone)
+        self.untold = [loss for loss in self.untold if loss.id not in gone] + list(noted.rows)
+
+    def _count_lost(self, lost: Iterable[Lost]) -> None:
         for loss in lost:
             self.lost += loss.count
             feed = self.feeds.get(loss.sink)
             if feed is not None:
                 at = feed.progress(loss.lane)
                 at.pending = max(0, at.pending - loss.count)
-            self.untold.append(loss)
-        # Those that no disk knows are joined: a long refusal must not fill memory with them.
-        in_memory = joined([loss for loss in self.untold if loss.id is None])
-        self.untold = [*(loss for loss in self.untold if loss.id is not None), *in_memory]
+
+    def to_tell(self) -> list[Lost]:
+        """Return what is to be told now, which is then the caller's.
+
+        A sink that has many events waiting does not take any: what it loses is joined meanwhile.
+        """
+        ready = [loss for loss in self.untold if self._takes(loss.sink)]
+        self.untold = [loss for loss in self.untold if not self._takes(loss.sink)]
+        return ready
+
+    def _takes(self, sink: SinkName) -> bool:
+        feed = self.feeds.get(sink)
+        return feed is None or feed.progress(Lane.EVENT).pending < TELL_BELOW
 
     def _notify(self) -> None:
         for feed in self.feeds.values():
@@ -246,3 +294,7 @@ def _advance(at: LaneProgress, due: Due, *, is_own_ep: bool) -> None:
         at.pending += due.count
         if is_own_ep:
             at.pv = due.last
+
+
+def _others(losses: Sequence[Lost], cause: str) -> list[Lost]:
+    return [loss for loss in losses if loss.cause != cause]

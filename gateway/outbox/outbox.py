@@ -16,16 +16,16 @@ from typing import Any, Self
 
 from gateway.model.clock import Clock
 from gateway.model.ids import SinkName
-from gateway.model.record import Committed, Lane, Record, StateChange
+from gateway.model.record import Committed, Keep, Lane, Record, StateChange
 from gateway.outbox.batch import Batch, Due
 from gateway.outbox.feed import SinkFeed
 from gateway.outbox.ledger import Ledger, Rules, beginning
 from gateway.outbox.mark import read_mark
 from gateway.outbox.recent import Recent
-from gateway.outbox.rows import Lost, Opened, Page, Refusal, Side, StateKey, Writing
+from gateway.outbox.rows import Lost, Noted, Opened, Page, Refusal, Side, StateKey, Writing
 from gateway.outbox.schema import DiskRefused, StoreDamaged
 from gateway.outbox.seams import USUAL, Seams
-from gateway.outbox.stats import OutboxStats
+from gateway.outbox.stats import OutboxStats, refusal_line
 from gateway.outbox.store import Place, Store
 from gateway.outbox.telling import Teller
 from gateway.outbox.thread import StoreThread
@@ -36,7 +36,7 @@ FLUSH_S = 1.0
 """Progress without new records is saved at most this often."""
 RETRY_S = 5.0
 MARK_S = 60.0
-CLOSE_S = 5.0
+CLOSE_S = 2.0
 UNKNOWN_GAP = 1_000_000
 """Seqs left free when the store cannot be read at start: more than a mark can be behind."""
 
@@ -57,6 +57,7 @@ class _Unsaved:
 
     states: dict[StateKey, Any]
     refusals: list[Refusal]
+    accepted: list[tuple[SinkName, int, int]]
 
 
 class Outbox:
@@ -73,13 +74,13 @@ class Outbox:
             lambda sink, progress, end: SinkFeed(sink, self, progress, end),
         )
         self._teller = Teller(clock)
-        self._unsaved = _Unsaved({}, [])
+        self._unsaved = _Unsaved({}, [], [])
         self._lock = asyncio.Lock()
         self._tasks = asyncio.TaskGroup()
         self._closing, self._dirty = asyncio.Event(), asyncio.Event()
         self._damage: str | None = None
         """Set when the open store proved damaged: it is set aside before the next write."""
-        self._retry_at = self._mark_at = 0.0
+        self._retry_at = self._urgent_at = self._mark_at = 0.0
         self._counts = Counts()
         self._views = Views(self._ledger, self._store, self._thread, clock)
 
@@ -153,6 +154,15 @@ class Outbox:
         """The newest seq that was given."""
         return self._ledger.last_seq
 
+    def heartbeat(self) -> float:
+        """Return when the store's thread last finished all it was given, for the watchdog."""
+        return self._thread.heartbeat(self._clock.monotonic())
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether the disk takes nothing now."""
+        return self._counts.refusing is not None
+
     def states(self, room: str) -> dict[str, Any]:
         """Return the small state of a room, as it was last appended."""
         known = self._ledger.states.items()
@@ -168,9 +178,21 @@ class Outbox:
         self._ledger.use_sinks(sinks)
         self.progressed()
 
-    def replay(self, sink: SinkName, lane: Lane, first: int, last: int) -> None:
-        """Send again what this sink had already and the store still keeps."""
-        self._ledger.feeds[sink].replay(lane, first, last)
+    def replay(
+        self, sink: SinkName, lane: Lane, first: int, last: int, *, ep: int | None = None
+    ) -> bool:
+        """Send again what this sink had already and the store still keeps; the rest is told.
+
+        False when too many requests wait already.
+        """
+        return self._ledger.feeds[sink].replay(lane, first, last, ep)
+
+    async def retry_refused(self, sink: SinkName) -> int:
+        """Put out again what this sink refused; return how many records that are."""
+        kept = await self._views.refused(self._unsaved.refusals)
+        records = [Committed(one.record, one.ep, one.seq, one.pv) for one in kept]
+        chosen = [each for each, one in zip(records, kept, strict=True) if one.sink == sink]
+        return self._ledger.feeds[sink].retry(chosen)
 
     async def append(
         self, records: Sequence[Record], states: Sequence[StateChange] = ()
@@ -205,12 +227,34 @@ class Outbox:
         self._ledger.remember(states)
         if written is not None:
             return Appended(written, is_durable=True)
-        self._unsaved.states.update(changes)
+        now, at_ms = self._clock.monotonic(), self._clock.now_ms()
+        batches = self._ledger.to_batches(records, at_ms)
+        safe = await self._try_urgent(batches, changes)
+        if not safe:
+            self._unsaved.states.update(changes)
         self._dirty.set()
-        now = self._clock.monotonic()
-        batches = self._ledger.to_batches(records, self._clock.now_ms())
-        held = tuple(self._ledger.hold(batch, now) for batch in batches)
-        return Appended(held, is_durable=False)
+        rest = [batch for batch in batches if batch not in safe]
+        held = tuple(self._ledger.hold(batch, now) for batch in rest)
+        return Appended((*safe, *held), is_durable=not held)
+
+    async def _try_urgent(
+        self, batches: Sequence[Batch], changes: dict[StateKey, Any]
+    ) -> tuple[Batch, ...]:
+        """Return what of this went into the reserve: alarms and billing values, or nothing."""
+        urgent = tuple(batch for batch in batches if batch.keep >= Keep.BILLING)
+        is_closed = self._damage is not None or self._ledger.ep is None
+        if not urgent or is_closed or self._clock.monotonic() < self._urgent_at:
+            return ()
+        held = [batch for batch in self._ledger.held.batches if batch.keep >= Keep.BILLING]
+        try:
+            await self._put((*held, *urgent), urgent, changes, ())
+        except StoreDamaged as damage:
+            self._damage = str(damage)
+            return ()
+        except DiskRefused:
+            self._urgent_at = self._clock.monotonic() + RETRY_S
+            return ()
+        return urgent
 
     async def _try_to_write(
         self, records: Sequence[Record], changes: dict[StateKey, Any], told: Sequence[Lost]
@@ -234,31 +278,47 @@ class Outbox:
     async def _write(
         self, records: Sequence[Record], changes: dict[StateKey, Any], told: Sequence[Lost]
     ) -> tuple[Batch, ...]:
-        now = self._clock.monotonic()
         batches = self._ledger.to_batches(records, self._clock.now_ms())
-        refusals = tuple(self._unsaved.refusals)
+        await self._put((*self._ledger.held.batches, *batches), batches, changes, told)
+        self._accept_from_now()
+        return batches
+
+    async def _put(
+        self,
+        whole: tuple[Batch, ...],
+        fresh: tuple[Batch, ...],
+        changes: dict[StateKey, Any],
+        told: Sequence[Lost],
+    ) -> None:
+        """Write `whole`, of which `fresh` has never been held, in one transaction."""
+        now = self._clock.monotonic()
+        refusals, accepted = tuple(self._unsaved.refusals), tuple(self._unsaved.accepted)
         writing = Writing(
-            (*self._ledger.held.batches, *batches),
-            Side(self._ledger.progress_after(batches), {**self._unsaved.states, **changes}),
-            batches[-1].last_seq if batches else self._ledger.last_seq,
+            whole,
+            Side(self._ledger.progress_after(fresh), {**self._unsaved.states, **changes}),
+            max(self._ledger.last_seq, fresh[-1].last_seq if fresh else 0),
             refusals,
             tuple(loss.id for loss in told if loss.id is not None),
             is_mark_due=now >= self._mark_at,
+            accepted=accepted,
+            rate=self._views.rate(self._counts),
         )
         self._dirty.clear()
 
-        def take_over(lost: Sequence[Lost]) -> None:
+        def take_over(noted: Noted) -> None:
             self._ledger.written(writing.batches, now)
-            self._ledger.note_lost(lost)
-            del self._unsaved.refusals[: len(refusals)]
+            self._ledger.noted(noted)
+            saved = set(map(id, refusals))
+            self._unsaved.refusals = [
+                each for each in self._unsaved.refusals if id(each) not in saved
+            ]
+            del self._unsaved.accepted[: len(accepted)]
             self._unsaved.states.clear()
             self._counts.commits += 1
             if writing.is_mark_due:
                 self._mark_at = now + MARK_S
-            self._accept_from_now()
 
         await self._thread.run(lambda: self._store.write(writing), take_over)
-        return batches
 
     def _refuse_from_now(self, why: str) -> None:
         self._retry_at = self._clock.monotonic() + RETRY_S
@@ -277,14 +337,16 @@ class Outbox:
     async def _tell(self) -> None:
         """Append what the outbox itself has to say; losses only once the disk takes them."""
         ledger = self._ledger
-        while self._teller.events or (ledger.untold and self._counts.refusing is None):
-            told: list[Lost] = []
-            if self._counts.refusing is None:
-                told, ledger.untold = ledger.untold, []
+        while True:
+            told = [] if self._counts.refusing is not None else ledger.to_tell()
+            if not told and not self._teller.events:
+                return
             events = self._teller.take_events()
             gaps = [self._teller.gap(loss) for loss in told if loss.sink in ledger.feeds]
             appended = await self._commit([*events, *gaps], (), told)
-            if not appended.is_durable:  # the disk remembers these losses: tell them again then
+            if (
+                told and not appended.is_durable
+            ):  # the disk remembers these losses: tell them again then
                 ledger.untold += [loss for loss in told if loss.id is not None]
 
     # --- opening, flushing, closing ------------------------------------------------------------
@@ -296,6 +358,7 @@ class Outbox:
         def take_over(opened: Opened) -> None:
             self._damage = None
             self._mark_at = self._clock.monotonic() + MARK_S
+            self._counts.before = opened.rate or self._counts.before
             self._ledger.opened(opened)
             if damage is not None:  # the fresh store has no states, but we have them still
                 self._unsaved.states = {**self._ledger.states, **self._unsaved.states}
@@ -362,8 +425,8 @@ class Outbox:
             self._damage = str(damage)
             self.progressed()
             return None
-        if page.lost:
-            self._ledger.note_lost(page.lost)
+        if page.noted.fresh:
+            self._ledger.noted(page.noted)
             self.progressed()
         return page
 
@@ -371,9 +434,30 @@ class Outbox:
         """Keep these records where people can see them; saved together with the progress."""
         at_ms = self._clock.now_ms()
         self._unsaved.refusals += [
-            Refusal(sink, each.ep, each.seq, at_ms, reason, each.record) for each in records
+            Refusal(sink, each.ep, each.seq, at_ms, reason, each.record, each.pv)
+            for each in records
         ]
         self._counts.refused[sink] = self._counts.refused.get(sink, 0) + len(records)
+
+    def accepted(self, sink: SinkName, record: Committed) -> None:
+        """Forget that this record was refused; saved together with the progress."""
+        self._unsaved.refusals = [
+            each
+            for each in self._unsaved.refusals
+            if (each.sink, each.ep, each.seq) != (sink, record.ep, record.seq)
+        ]
+        self._unsaved.accepted.append((sink, record.ep, record.seq))
+
+    def not_kept(
+        self, sink: SinkName, lane: Lane, ep: int | None, holes: Sequence[tuple[int, int]]
+    ) -> None:
+        """Tell that these ranges were asked for again and are no longer kept."""
+        of_ep = self.ep if ep is None else ep
+        self._ledger.untold += [
+            Lost(sink, lane, of_ep, first, last, last - first + 1, "not_kept")
+            for first, last in holes
+        ]
+        self.progressed()
 
     def progressed(self) -> None:
         """Save progress soon."""
@@ -392,6 +476,7 @@ class Outbox:
         """
         return await self._views.export(lane, first, most)
 
-    async def refused_lines(self) -> list[str]:
+    async def refused_lines(self, sink: SinkName | None = None) -> list[str]:
         """Return the refused records as JSON lines, with sink and reason, oldest first."""
-        return await self._views.refused_lines(self._unsaved.refusals)
+        kept = await self._views.refused(self._unsaved.refusals)
+        return [refusal_line(each) for each in kept if sink in {None, each.sink}]

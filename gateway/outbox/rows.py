@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from gateway.model.ids import SinkName
-from gateway.model.record import Lane, Record
+from gateway.model.record import Keep, Lane, Record
 from gateway.outbox.batch import Batch, Due
 from gateway.outbox.encoding import Unreadable, decode_records, encode_records
 from gateway.outbox.progress import LaneProgress
+from gateway.outbox.rate import Rate
 
 StateKey: TypeAlias = tuple[str, str]
 ProgressMap: TypeAlias = Mapping[SinkName, Mapping[Lane, LaneProgress]]
-COLUMNS = "first_seq, ep, count, at_ms, crc, due, side, payload"
+COLUMNS = "first_seq, ep, count, at_ms, crc, due, side, payload, places"
 _write = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
@@ -37,6 +38,23 @@ class Lost:
     id: int | None = None
     """Its row in the store; None while only memory knows it."""
 
+    @property
+    def kind(self) -> tuple[SinkName, Lane, int, str]:
+        """What two losses must share to be told as one."""
+        return (self.sink, self.lane, self.ep, self.cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Losses that were noted in the store."""
+
+    fresh: Sequence[Lost] = ()
+    """What is lost anew."""
+    rows: Sequence[Lost] = ()
+    """As it is to be told, with ids; some may hold older losses too."""
+    gone: Sequence[int] = ()
+    """Ids of older rows that are part of `rows` now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -48,6 +66,7 @@ class Refusal:
     at_ms: int
     reason: str
     record: Record
+    pv: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +88,14 @@ class Writing:
     told: Sequence[int] = ()
     """Ids of `Lost` whose gap records are among the batches."""
     is_mark_due: bool = False
+    accepted: Sequence[tuple[SinkName, int, int]] = ()
+    """Sink, ep and seq of refused records that were put out again, and taken."""
+    rate: Rate | None = None
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it may take of the reserve: alarms, billing values, or progress alone."""
+        return all(batch.keep >= Keep.BILLING for batch in self.batches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +104,7 @@ class Page:
 
     batches: Sequence[Batch]
     end: int
-    lost: Sequence[Lost] = ()
+    noted: Noted = Noted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +120,7 @@ class Opened:
     set_aside: Path | None
     damage: str | None
     """Why it was set aside, or how its end vanished; None when all was well."""
+    rate: Rate | None = None
 
 
 def side_to_bytes(side: Side) -> bytes:
@@ -129,8 +157,10 @@ def batch_to_row(batch: Batch, side: bytes | None) -> tuple[int | bytes | None, 
             for sink, due in batch.dues.items()
         }
     ).encode()
-    head = (batch.first_seq, batch.ep, len(batch.records), batch.at_ms)
-    return (*head, _crc(batch.lane, head, (due, side or b"", payload)), due, side, payload)
+    places = None if batch.places is None else _write(batch.places).encode()
+    head = (batch.first_seq, batch.ep, batch.last_seq - batch.first_seq + 1, batch.at_ms)
+    crc = _crc(batch.lane, head, (due, side or b"", payload, places or b""))
+    return (*head, crc, due, side, payload, places)
 
 
 def batch_from_row(lane: Lane, row: Sequence[Any]) -> Batch:
@@ -139,10 +169,11 @@ def batch_from_row(lane: Lane, row: Sequence[Any]) -> Batch:
     Raises:
         Unreadable: the checksum or the layout says that it is not what was written.
     """
-    first_seq, ep, count, at_ms, crc, due, side, payload = row
+    first_seq, ep, count, at_ms, crc, due, side, payload, places = row
     if not isinstance(due, bytes) or not isinstance(payload, bytes):
         raise Unreadable("columns changed their type")
-    parts = (due, side if isinstance(side, bytes) else b"", payload)
+    thinned = places if isinstance(places, bytes) else b""
+    parts = (due, side if isinstance(side, bytes) else b"", payload, thinned)
     if crc != _crc(lane, (first_seq, ep, count, at_ms), parts):
         raise Unreadable("checksum is wrong")
     stored: dict[str, Any] = json.loads(due)
@@ -150,7 +181,9 @@ def batch_from_row(lane: Lane, row: Sequence[Any]) -> Batch:
         SinkName(sink): Due(link, pv, due_count, last, _positions(runs))
         for sink, (link, pv, due_count, last, runs) in stored.items()
     }
-    return Batch(lane, ep, first_seq, at_ms, decode_records(payload), dues)
+    left: list[int] | None = json.loads(thinned) if thinned else None
+    records = decode_records(payload)
+    return Batch(lane, ep, first_seq, at_ms, records, dues, None if left is None else tuple(left))
 
 
 def lost_to_bytes(lost: Lost) -> bytes:

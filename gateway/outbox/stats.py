@@ -47,8 +47,11 @@ class OutboxStats:
     """Records that only memory has, because the disk refuses."""
     refusing: str | None
     """Why the disk refuses, None when it does not."""
+    is_reserve_whole: bool
+    """Whether the room that is kept for alarms is untouched."""
     hours_left: float | None
-    """How long the quota lasts at the present rate with no delivery at all; None while unknown."""
+    """How long the quota lasts with no delivery at all, at the rate of late; None only before the
+    very first commit."""
 
 
 def hours_left(room_bytes: float, bytes_per_s: float) -> float | None:

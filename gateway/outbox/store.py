@@ -5,39 +5,51 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from gateway.model.ids import SinkName
-from gateway.model.record import Lane
+from gateway.model.record import Keep, Lane
 from gateway.outbox import rows, tables
 from gateway.outbox.batch import Batch
 from gateway.outbox.birth import Before, begin_life
 from gateway.outbox.encoding import Unreadable, decode_records
-from gateway.outbox.evict import free_pages, make_room
+from gateway.outbox.evict import Thinning, free_pages, make_room
 from gateway.outbox.mark import LatestMark, Mark, read_mark, write_mark
 from gateway.outbox.quota import PAGE_BYTES, Quota, pages_for, plan_quota
-from gateway.outbox.rows import Lost, Opened, Page, ProgressMap, Refusal, StateKey, Writing
+from gateway.outbox.reserve import Reserve
+from gateway.outbox.rows import (
+    Lost,
+    Noted,
+    Opened,
+    Page,
+    ProgressMap,
+    Refusal,
+    StateKey,
+    Writing,
+)
 from gateway.outbox.schema import (
+    ASIDE,
     DB_NAME,
     DiskRefused,
     StoreDamaged,
     connect,
     in_our_words,
-    lane_sql,
     set_aside,
 )
+from gateway.outbox.thin import Thinner
 
 FOLD_ROWS = 256
 """Rows after which progress and states move from the rows to tables of their own: bounds what a
 start has to read."""
+_SHORT_LOG_PAGES = 16
+"""Pages after which the log is emptied while the disk is full."""
 PAGE_ROWS = 64
 PAGE_READINGS = 4000
 _EVERYTHING = 1 << 60
-_START = "SELECT max(first_seq) FROM LANE WHERE first_seq <= ?"
-_REFUSED = "SELECT sink, ep, seq, at_ms, reason, payload FROM refused ORDER BY id"
-EncodedRow: TypeAlias = tuple[Lane, Sequence[int | bytes | None]]
+_REFUSED = "SELECT sink, ep, seq, at_ms, reason, payload, pv FROM refused ORDER BY id"
+EncodedRow: TypeAlias = tuple[Keep, Sequence[int | bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,10 @@ class Store:
         self._latest: LatestMark | None = None
         self._unfolded: dict[StateKey, Any] = {}
         self._rows_unfolded = 0
+        self._top_seq = 0
+        """First seq of the highest row written since `open`."""
+        self._thinning = Thinning(Thinner())
+        self._reserve = Reserve(place.folder)
         self.row_bytes = 0
         """Bytes of rows written since the start, for the estimate of what still fits."""
 
@@ -68,6 +84,11 @@ class Store:
     def quota(self) -> Quota:
         """The bounds in force since `open`."""
         return self._quota
+
+    @property
+    def is_reserve_whole(self) -> bool:
+        """Whether the room for alarms is there; if not, nothing but alarms is written."""
+        return self._reserve.is_whole
 
     def open(
         self, sinks: Sequence[SinkName], floor_seq: int, at_ms: int, damage: str | None = None
@@ -97,8 +118,9 @@ class Store:
                     damage = str(error)
             if opened is None:
                 self._drop_connection()
-                aside = set_aside(folder, at_ms)
+                aside = set_aside(folder, at_ms, self._place.quota_bytes)
                 opened = self._load(sinks, floor_seq, mark)
+            self._is_reserve_there()
             self.mark(opened.last_seq)
         except OSError as error:
             raise DiskRefused(str(error)) from error
@@ -109,7 +131,8 @@ class Store:
     def _plan(self) -> Quota:
         folder = self._place.folder
         disk = os.statvfs(folder)
-        own = sum(path.stat().st_size for path in folder.glob(f"{DB_NAME}*"))
+        ours = [path for path in folder.glob("outbox.*") if not path.name.startswith(ASIDE)]
+        own = sum(path.stat().st_size for path in ours)
         return plan_quota(self._place.quota_bytes, disk.f_bavail * disk.f_frsize + own)
 
     def _load(self, sinks: Sequence[SinkName], floor_seq: int, mark: Mark | None) -> Opened:
@@ -124,62 +147,113 @@ class Store:
 
     # --- writing -------------------------------------------------------------------------------
 
-    def write(self, writing: Writing) -> list[Lost]:
+    def write(self, writing: Writing) -> Noted:
         """Commit all of it or nothing; return what had to be dropped for it, not yet told.
 
         Raises:
             ValueError, TypeError: a value cannot be stored.
-            DiskRefused: the disk takes nothing.
+            DiskRefused: the disk takes nothing, or no more than alarms.
             StoreDamaged: the database must be set aside.
         """
-        connection = self._open_connection()
         last = len(writing.batches) - 1
         side = rows.side_to_bytes(writing.side)
         encoded = [
-            (batch.lane, rows.batch_to_row(batch, side if position == last else None))
+            (batch.keep, rows.batch_to_row(batch, side if position == last else None))
             for position, batch in enumerate(writing.batches)
         ]
         with in_our_words():
+            if not writing.is_urgent and not self._is_reserve_there():
+                raise DiskRefused("the disk is full, what is left of it is for alarms")
             try:
-                lost = self._write_once(writing, encoded, 0)
+                noted = self._write_once(writing, encoded, 0)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                     raise
-                # Our bound or the disk's: if it is ours, more room can be made.
-                need = free_pages(connection, self._quota) + self._quota.chunk_pages
-                lost = self._write_once(writing, encoded, need)
+                noted = self._write_on_full_disk(writing, encoded)
         if writing.is_mark_due:
             self.mark(writing.last_seq)
         elif writing.batches:
             self._mark_latest(writing.last_seq)
-        return lost
+        return noted
+
+    def _write_on_full_disk(self, writing: Writing, encoded: Sequence[EncodedRow]) -> Noted:
+        """Try again with more room: made of old rows, or, for alarms, of the reserve."""
+        if writing.is_urgent:
+            self._reserve.release()
+            self._keep_log_short()
+            return self._write_once(writing, encoded, 0)
+        need = free_pages(self._open_connection(), self._quota) + self._quota.chunk_pages
+        return self._write_once(writing, encoded, need)
+
+    def _keep_log_short(self) -> None:
+        """Let the room of the reserve go into the database: the log is emptied in short turns."""
+        connection = self._open_connection()
+        connection.execute(f"PRAGMA wal_autocheckpoint={_SHORT_LOG_PAGES}")
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+
+    def _is_reserve_there(self) -> bool:
+        """Return whether the reserve is whole, made anew where there is room again."""
+        if self._reserve.is_whole:
+            return True
+        connection = self._open_connection()
+        pages: int = connection.execute("PRAGMA page_count").fetchone()[0]
+        is_made = self._reserve.make(self._quota.reserve_bytes(pages))
+        if is_made:
+            connection.execute(f"PRAGMA wal_autocheckpoint={self._quota.checkpoint_pages}")
+        return is_made
 
     def _write_once(
         self, writing: Writing, encoded: Sequence[EncodedRow], need_pages: int
-    ) -> list[Lost]:
+    ) -> Noted:
         connection = self._open_connection()
         sizes = [sum(len(part) for part in row if isinstance(part, bytes)) for _, row in encoded]
         unfolded = {**self._unfolded, **writing.side.states}
-        progress, told = writing.side.progress, list[Lost]()
+        progress, noted = writing.side.progress, Noted()
         with tables.transaction(connection):
-            need_pages = max(need_pages, pages_for(sizes))
-            lost = make_room(connection, self._quota, need_pages, progress)
+            lost = self._make_room(writing, sizes, need_pages)
             if lost:
-                told = [tables.insert_lost(connection, loss) for loss in lost]
-                progress = _without(progress, told)
-            for lane, row in encoded:
-                tables.insert_row(connection, lane, row)
+                noted = tables.note_lost(connection, lost, writing.told)
+                progress = _without(progress, noted.fresh)
+            for keep, row in encoded:
+                tables.insert_row(connection, keep, row)
             for refusal in writing.refusals:
                 tables.insert_refusal(connection, refusal)
+            for accepted in writing.accepted:
+                tables.delete_refusal(connection, *accepted)
             tables.delete_lost(connection, writing.told)
-            # Rows that were dropped may have carried states: then the tables must have them.
-            is_fold = lost is not None or not encoded or self._rows_unfolded >= FOLD_ROWS
+            firsts = [batch.first_seq for batch in writing.batches]
+            # Rows that were dropped may have carried states: then the tables must have them. So
+            # they must when a row comes in below one that says what was before it.
+            is_fold = (
+                lost is not None
+                or not encoded
+                or self._rows_unfolded >= FOLD_ROWS
+                or min(firsts) < self._top_seq
+            )
             if is_fold:
                 tables.fold(connection, writing.last_seq, progress, unfolded)
+                if writing.rate is not None:
+                    tables.put_meta(connection, "rate", asdict(writing.rate))
         self._unfolded = {} if is_fold else unfolded
         self._rows_unfolded = 0 if is_fold else self._rows_unfolded + len(encoded)
+        self._top_seq = max(self._top_seq, *firsts, 0)
         self.row_bytes += sum(sizes)
-        return told
+        return noted
+
+    def _make_room(self, writing: Writing, sizes: list[int], least: int) -> list[Lost] | None:
+        """Make room under the quota; alarms may go into the reserve where there is none."""
+        connection, quota = self._open_connection(), self._quota
+        need_pages = max(least, pages_for(sizes))
+        progress = writing.side.progress
+        lost = make_room(connection, quota, need_pages, progress, thinning=self._thinning)
+        if lost is not None and free_pages(connection, quota) < need_pages:
+            if not writing.is_urgent:
+                is_ours = least == 0
+                raise DiskRefused(
+                    "the quota is full of what must not be dropped" if is_ours else "disk is full"
+                )
+            self._reserve.release()  # the database takes its place
+        return lost
 
     def mark(self, seq: int) -> None:
         """Note the highest seq beside the database. That it fails is no reason to stop."""
@@ -210,14 +284,13 @@ class Store:
 
     def _read(self, lane: Lane, start: int, below: int, progress: ProgressMap | None) -> Page:
         connection = self._open_connection()
-        first = connection.execute(lane_sql(_START, lane), (start,)).fetchone()[0]
-        sql = (
-            tables.SELECT
-            + f" WHERE first_seq >= ? AND first_seq < ? ORDER BY first_seq LIMIT {PAGE_ROWS}"
-        )
-        found = connection.execute(lane_sql(sql, lane), (first or start, below)).fetchall()
+        first = tables.row_at(connection, lane, start)
+        begin = start if first is None else first
+        found = tables.rows_from(connection, lane, (begin, below), PAGE_ROWS)
         batches: list[Batch] = []
-        lost: list[Lost] = []
+        fresh: list[Lost] = []
+        kept: list[Lost] = []
+        gone: list[int] = []
         readings, end = 0, start
         for row in found:
             try:
@@ -225,23 +298,26 @@ class Store:
             except Unreadable:
                 if progress is not None:
                     with tables.transaction(connection):
-                        lost += tables.bury(connection, lane, row, progress)
+                        noted = tables.bury(connection, lane, row, progress)
+                    fresh += noted.fresh
+                    kept += noted.rows
+                    gone += noted.gone
                 end = row[0] + 1
                 continue
             end = batches[-1].last_seq + 1
             readings += batches[-1].readings
             if readings >= PAGE_READINGS:
-                return Page(batches, end, lost)
+                return Page(batches, end, Noted(fresh, kept, gone))
         is_complete = len(found) < PAGE_ROWS
-        return Page(batches, below if is_complete else end, lost)
+        return Page(batches, below if is_complete else end, Noted(fresh, kept, gone))
 
     def oldest_ms(self, lane: Lane, seq: int) -> int | None:
         """Return when the row that holds `seq`, or the next one, was committed."""
         connection = self._open_connection()
         with in_our_words():
-            first = connection.execute(lane_sql(_START, lane), (seq,)).fetchone()[0]
-            sql = "SELECT at_ms, first_seq + count FROM LANE WHERE first_seq >= ? LIMIT 2"
-            found = connection.execute(lane_sql(sql, lane), (first or 0,)).fetchall()
+            first = tables.row_at(connection, lane, seq) or 0
+            rows_there = tables.rows_from(connection, lane, (first, _EVERYTHING), 2)
+        found = [(row[3], row[0] + row[2]) for row in rows_there]
         return next((at_ms for at_ms, end in found if end > seq), None)
 
     def used_bytes(self) -> int:
@@ -255,12 +331,12 @@ class Store:
         with in_our_words():
             found = self._open_connection().execute(_REFUSED).fetchall()
         kept: list[Refusal] = []
-        for sink, ep, seq, at_ms, reason, payload in found:
+        for sink, ep, seq, at_ms, reason, payload, pv in found:
             try:
                 record = decode_records(bytes(payload))[0]
             except (Unreadable, TypeError):
                 continue
-            kept.append(Refusal(SinkName(sink), ep, seq, at_ms, reason, record))
+            kept.append(Refusal(SinkName(sink), ep, seq, at_ms, reason, record, pv))
         return kept
 
     def close(self, seq: int) -> None:
@@ -283,7 +359,7 @@ class Store:
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
-        self._unfolded, self._rows_unfolded = {}, 0
+        self._unfolded, self._rows_unfolded, self._top_seq = {}, 0, 0
         latest, self._latest = self._latest, None
         if latest is not None:
             latest.close()

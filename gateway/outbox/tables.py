@@ -9,27 +9,32 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from gateway.model.record import Lane
+from gateway.model.ids import SinkName
+from gateway.model.record import Keep, Lane
 from gateway.outbox.encoding import encode_records
-from gateway.outbox.evict import damaged_row
+from gateway.outbox.losses import damaged_row, joined, merged
 from gateway.outbox.rows import (
     COLUMNS,
     Lost,
+    Noted,
     ProgressMap,
     Refusal,
     Side,
     StateKey,
+    lost_from_row,
     lost_to_bytes,
     side_to_bytes,
 )
-from gateway.outbox.schema import lane_sql
+from gateway.outbox.schema import KEEPS, keep_sql
 
+MOST_UNTOLD = 32
+"""Losses of one sink that are kept apart until they are told; beyond it, alike ones are joined."""
 KEPT_REFUSED = 1000
 """Refused records kept per store; the oldest go first."""
-SELECT = f"SELECT {COLUMNS} FROM LANE"  # noqa: S608 - constants
-_INSERT = f"INSERT INTO LANE ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+SELECT = f"SELECT {COLUMNS} FROM ROWS"  # noqa: S608 - constants
+_INSERT = f"INSERT INTO ROWS ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
 _INSERT_REFUSED = (
-    "INSERT INTO refused (sink, ep, seq, at_ms, reason, payload) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO refused (sink, ep, seq, at_ms, reason, payload, pv) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -46,19 +51,69 @@ def transaction(connection: sqlite3.Connection) -> Generator[None]:
 
 
 def insert_row(
-    connection: sqlite3.Connection, lane: Lane, row: Sequence[int | bytes | None]
+    connection: sqlite3.Connection, keep: Keep, row: Sequence[int | bytes | None]
 ) -> None:
     """Add a batch."""
-    connection.execute(lane_sql(_INSERT, lane), row)
+    connection.execute(keep_sql(_INSERT, keep), row)
+
+
+def rows_from(
+    connection: sqlite3.Connection, lane: Lane, span: tuple[int, int], most: int
+) -> list[Sequence[Any]]:
+    """Return rows of all classes of a lane in order of seq, that begin within `[first, below)`."""
+    sql = SELECT + " WHERE first_seq >= ? AND first_seq < ? ORDER BY first_seq LIMIT ?"
+    found: list[Sequence[Any]] = []
+    for keep in KEEPS[lane]:
+        found += connection.execute(keep_sql(sql, keep), (*span, most)).fetchall()
+    return sorted(found, key=_first_seq)[:most]
+
+
+def row_at(connection: sqlite3.Connection, lane: Lane, seq: int) -> int | None:
+    """Return where the row of the lane begins that may hold this seq."""
+    sql = "SELECT max(first_seq) FROM ROWS WHERE first_seq <= ?"
+    firsts = [connection.execute(keep_sql(sql, keep), (seq,)).fetchone()[0] for keep in KEEPS[lane]]
+    return max((first for first in firsts if first is not None), default=None)
 
 
 def bury(
     connection: sqlite3.Connection, lane: Lane, row: Sequence[Any], progress: ProgressMap
-) -> list[Lost]:
+) -> Noted:
     """Remove a row that cannot be read; return who loses what, noted until it is told."""
-    told = [insert_lost(connection, loss) for loss in damaged_row(connection, lane, row, progress)]
-    connection.execute(lane_sql("DELETE FROM LANE WHERE first_seq = ?", lane), (row[0],))
-    return told
+    noted = note_lost(connection, damaged_row(connection, lane, row, progress), ())
+    for keep in KEEPS[lane]:
+        connection.execute(keep_sql("DELETE FROM ROWS WHERE first_seq = ?", keep), (row[0],))
+    return noted
+
+
+def note_lost(
+    connection: sqlite3.Connection, losses: Sequence[Lost], being_told: Sequence[int]
+) -> Noted:
+    """Note losses until they are told.
+
+    When a sink has many that are not told yet (it takes nothing, so that nothing is told), alike
+    ones become one. Those whose gap records are just being committed are left alone.
+    """
+    known = [
+        lost_from_row(row_id, body)
+        for row_id, body in connection.execute("SELECT id, body FROM lost ORDER BY id")
+        if row_id not in being_told
+    ]
+    fresh = joined(losses)
+    rows: list[Lost] = []
+    gone: list[int] = []
+    for loss in fresh:
+        of_sink = [each for each in known if each.sink == loss.sink]
+        alike = [each for each in of_sink if each.kind == loss.kind]
+        kept = loss
+        if len(of_sink) >= MOST_UNTOLD and alike:
+            kept = merged(alike[-1], loss)
+            known.remove(alike[-1])
+            gone += [each.id for each in alike[-1:] if each.id is not None]
+        kept = insert_lost(connection, kept)
+        known.append(kept)
+        rows.append(kept)
+    delete_lost(connection, gone)
+    return Noted(fresh, rows, gone)
 
 
 def insert_lost(connection: sqlite3.Connection, loss: Lost) -> Lost:
@@ -75,11 +130,20 @@ def delete_lost(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
 
 
 def insert_refusal(connection: sqlite3.Connection, refusal: Refusal) -> None:
-    """Keep a refused record, and only so many of them."""
+    """Keep a refused record, once, and only so many of them."""
+    delete_refusal(connection, refusal.sink, refusal.ep, refusal.seq)
     who = (refusal.sink, refusal.ep, refusal.seq, refusal.at_ms, refusal.reason)
-    cursor = connection.execute(_INSERT_REFUSED, (*who, encode_records((refusal.record,))))
+    cursor = connection.execute(
+        _INSERT_REFUSED, (*who, encode_records((refusal.record,)), refusal.pv)
+    )
     oldest = (cursor.lastrowid or 0) - KEPT_REFUSED
     connection.execute("DELETE FROM refused WHERE id <= ?", (oldest,))
+
+
+def delete_refusal(connection: sqlite3.Connection, sink: SinkName, ep: int, seq: int) -> None:
+    """Forget a refused record."""
+    who = (sink, ep, seq)
+    connection.execute("DELETE FROM refused WHERE sink = ? AND ep = ? AND seq = ?", who)
 
 
 def fold(
@@ -103,3 +167,7 @@ def put_meta(connection: sqlite3.Connection, key: str, value: object) -> None:
     """Keep one fact about the store."""
     stored = json.dumps(value).encode()
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, stored))
+
+
+def _first_seq(row: Sequence[Any]) -> int:
+    return row[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
-FINISH_S = 5.0
-"""What a cancelled caller waits at most for work that has begun."""
+FINISH_S = 1.0
+"""What a cancelled caller waits at most for work that has begun; a stop has five in all."""
 _T = TypeVar("_T")
 
 
@@ -19,6 +20,12 @@ class StoreThread:
         """Take the executor; it must run one job at a time, in order."""
         self._own = ThreadPoolExecutor(1, "outbox") if executor is None else None
         self._executor = executor or self._own
+        self._begun: deque[float] = deque()
+        """Loop times at which the jobs that are not finished were given, oldest first."""
+
+    def heartbeat(self, now: float) -> float:
+        """Return since when the oldest job waits for its end; `now` when there is none."""
+        return self._begun[0] if self._begun else now
 
     async def run(self, work: Callable[[], _T], then: Callable[[_T], None] | None = None) -> _T:
         """Return what `work` returned in the thread, after `then` took it in the loop.
@@ -26,7 +33,10 @@ class StoreThread:
         What was begun happens: when the caller is cancelled, `then` is called all the same before
         the cancellation goes on, so that memory and disk never disagree.
         """
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        loop = asyncio.get_running_loop()
+        self._begun.append(loop.time())
+        future = loop.run_in_executor(self._executor, work)
+        future.add_done_callback(lambda _: self._begun.popleft())
         try:
             await asyncio.wait((future,))
         except asyncio.CancelledError:

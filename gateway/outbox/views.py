@@ -10,14 +10,17 @@ from gateway.model.ids import SinkName
 from gateway.model.record import Committed, Lane
 from gateway.outbox.ledger import Ledger
 from gateway.outbox.progress import LaneProgress
+from gateway.outbox.rate import Rate, rate_of
 from gateway.outbox.rows import Refusal
 from gateway.outbox.schema import DiskRefused, StoreDamaged
-from gateway.outbox.stats import Depth, OutboxStats, committed_line, hours_left, refusal_line
+from gateway.outbox.stats import Depth, OutboxStats, committed_line, hours_left
 from gateway.outbox.store import Store
 from gateway.outbox.thread import StoreThread
 
-MEASURED_S = 60.0
-"""Rates are told only after this time."""
+_LEAST_S = 1.0
+"""The first commits of a life do not stand for less time than this."""
+PAGE_OVERHEAD = 1.2
+"""Of pages against the rows in them: tests/outbox/test_outbox_wear.py holds it."""
 
 
 @dataclass(slots=True)
@@ -29,6 +32,8 @@ class Counts:
     refused: dict[SinkName, int] = field(default_factory=dict[SinkName, int])
     refusing: str | None = None
     """Why the disk refuses, None when it does not."""
+    before: Rate | None = None
+    """The rate that the lives before this one had."""
 
 
 class Views:
@@ -49,7 +54,9 @@ class Views:
                 depth = Depth(sink, lane, at.pending, feed.in_flight(lane), age_s, at.upto)
                 depths.append(depth)
         quota = self._store.quota.max_bytes
-        deepest = max((each.depth for each in depths), default=0)
+        waiting: dict[SinkName, int] = {}
+        for each in depths:
+            waiting[each.sink] = waiting.get(each.sink, 0) + each.depth
         return OutboxStats(
             ep=ledger.ep or 0,
             last_seq=ledger.last_seq,
@@ -62,7 +69,8 @@ class Views:
             lost=ledger.lost,
             held=len(ledger.held),
             refusing=counts.refusing,
-            hours_left=self._hours_left(quota, deepest, counts.opened_at),
+            is_reserve_whole=self._store.is_reserve_whole,
+            hours_left=self._hours_left(quota, max(waiting.values(), default=0), counts),
         )
 
     async def export(self, lane: Lane, first: int, most: int) -> list[str]:
@@ -74,21 +82,21 @@ class Views:
             at = start
             page = await self._thread.run(lambda at=at, end=end: self._store.look(lane, at, end))
             lines += [
-                committed_line(Committed(record, batch.ep, batch.first_seq + place, None), lane)
+                committed_line(Committed(record, batch.ep, seq, None), lane)
                 for batch in page.batches
-                for place, record in enumerate(batch.records)
-                if batch.first_seq + place >= start
+                for seq, record in batch.placed()
+                if seq >= start
             ]
             start = max(start + 1, page.end)
         return lines
 
-    async def refused_lines(self, unsaved: Sequence[Refusal]) -> list[str]:
-        """Return the refused records as JSON lines, oldest first."""
+    async def refused(self, unsaved: Sequence[Refusal]) -> list[Refusal]:
+        """Return the refused records, oldest first."""
         try:
             saved = await self._thread.run(self._store.refused)
-        except DiskRefused:
+        except (DiskRefused, StoreDamaged):
             saved = []
-        return [refusal_line(refusal) for refusal in [*saved, *unsaved]]
+        return [*saved, *unsaved]
 
     async def _used_bytes(self) -> int:
         try:
@@ -109,9 +117,14 @@ class Views:
                 return None
         return None if at_ms is None else max(0.0, (self._clock.now_ms() - at_ms) / 1000)
 
-    def _hours_left(self, quota_bytes: int, depth: int, opened_at: float) -> float | None:
-        elapsed_s = self._clock.monotonic() - opened_at
-        records, row_bytes = self._ledger.records, self._store.row_bytes
-        if elapsed_s < MEASURED_S or not records:
+    def rate(self, counts: Counts) -> Rate | None:
+        """Return what is written in a second and for a record, by this life and the ones before."""
+        elapsed_s = max(_LEAST_S, self._clock.monotonic() - counts.opened_at)
+        return rate_of(self._store.row_bytes, self._ledger.records, elapsed_s, counts.before)
+
+    def _hours_left(self, quota_bytes: int, waiting: int, counts: Counts) -> float | None:
+        rate = self.rate(counts)
+        if rate is None:
             return None
-        return hours_left(quota_bytes - depth * row_bytes / records, row_bytes / elapsed_s)
+        taken = waiting * rate.bytes_per_record * PAGE_OVERHEAD
+        return hours_left(quota_bytes - taken, rate.bytes_per_s * PAGE_OVERHEAD)

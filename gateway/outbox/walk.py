@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -66,6 +66,16 @@ class Source(Protocol):
         """Keep these records where people can see them."""
         ...
 
+    def accepted(self, sink: SinkName, record: Committed) -> None:
+        """Forget that this record was refused: it was put out again, and taken."""
+        ...
+
+    def not_kept(
+        self, sink: SinkName, lane: Lane, ep: int | None, holes: Sequence[tuple[int, int]]
+    ) -> None:
+        """Tell that these ranges were asked for again and are no longer kept."""
+        ...
+
     def progressed(self) -> None:
         """Save progress soon."""
         ...
@@ -111,7 +121,8 @@ class Walk:
     limit: int
     stop_at: int | None
     """First seq that is of another kind (current, not waiting): it begins a batch of its own."""
-    is_replay: bool = False
+    is_meant: Callable[[Handed], bool] | None = None
+    """For a replay: whether a record was asked for; it is shown every one that is due."""
 
     def through(self, cursor: Cursor, batches: Iterable[Batch], end: int) -> list[Handed]:
         """Return at most `limit` records; the cursor stands behind them, or at `end`."""
@@ -133,9 +144,13 @@ class Walk:
             seq = each.committed.seq
             if seq >= end:
                 break
-            if not self.is_replay and cursor.link is not None and each.link > cursor.link:
-                self.lane.progress.skip(cursor.link, each.link)  # lost in between, and told
-            if self._is_wanted(seq):
+            if self.is_meant is not None:
+                is_wanted = self.is_meant(each) and self._is_wanted(seq)
+            else:
+                is_wanted = self._is_wanted(seq)
+                if cursor.link is not None and each.link > cursor.link:
+                    self.lane.progress.skip(cursor.link, each.link)  # lost in between, and told
+            if is_wanted:
                 is_other = self.stop_at is not None and seq >= self.stop_at
                 if is_other or len(picked) >= self.limit:
                     cursor.at = seq
@@ -147,4 +162,4 @@ class Walk:
     def _is_wanted(self, seq: int) -> bool:
         if seq in self.lane.in_flight:
             return False
-        return self.lane.progress.is_done(seq) is self.is_replay
+        return self.lane.progress.is_done(seq) is (self.is_meant is not None)

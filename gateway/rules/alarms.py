@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import Quality
 from gateway.model.reading import PointColumn, Readings, Value
 from gateway.model.record import EventBody, StateChange
+from gateway.rules.contract import NOTHING, Orphan, Raised, RuleSpec, Setup, Stage
 from gateway.settings.site import Condition, Device, EventRule
 
 ROOM = "alarms"
@@ -37,26 +38,6 @@ class _Watched:
     alarm: _Alarm
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """What the rules say about one batch of readings: events, and what to remember of them."""
-
-    events: tuple[EventBody, ...]
-    changes: tuple[StateChange, ...]
-
-
-NOTHING = Raised((), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """The end of an event that nothing watches any more, and what to forget."""
-
-    device: DeviceId
-    event: EventBody
-    change: StateChange
-
-
 class Alarms:
     """The state of all events of the gateway."""
 
@@ -73,7 +54,18 @@ class Alarms:
         self._alarms: dict[str, _Alarm] = {}
         self._watched: dict[tuple[DeviceId, PointColumn], tuple[_Watched, ...]] = {}
 
-    def replace(self, devices: Mapping[DeviceId, Device]) -> None:
+    def watches(self, readings: Readings) -> bool:
+        """Whether a point of this job has an event."""
+        return bool(self._watched_by(readings))
+
+    def exchanged(self, device: DeviceId) -> None:
+        """Keep what stands: an alarm is of the place, not of the device that told it."""
+
+    def replace(
+        self,
+        devices: Mapping[DeviceId, Device],
+        touched: Collection[DeviceId] = (),  # noqa: ARG002 - see Rule
+    ) -> None:
         """Take a changed site; events that stand keep their id where the rule still exists."""
         self._devices = devices
         self._watched.clear()
@@ -199,3 +191,10 @@ def _event(alarm: _Alarm, eid: str, state: str, value: Value) -> EventBody:
         rule.when.below if limit is None else limit,
         rule.duty,
     )
+
+
+def _make(setup: Setup) -> Alarms:
+    return Alarms(setup.devices, setup.saved, setup.new_eid)
+
+
+RULE = RuleSpec(ROOM, Stage.JUDGE, _make)

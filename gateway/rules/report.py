@@ -10,7 +10,7 @@ from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import GOOD, Mark, Quality
 from gateway.model.reading import PointColumn, Reading, Readings, Value
 from gateway.model.record import PropBody
-from gateway.settings.site import Deadband, Device, Point
+from gateway.settings.site import At, Deadband, Device, Point
 
 BAD_HEARTBEAT_S = 300.0
 """A value that stays bad is repeated this often where the point sets no heartbeat of its own."""
@@ -35,6 +35,8 @@ class _Watch:
     """Of the whole device: what a command read and sent counts for the polls too."""
     latest: Readings | None = None
     is_all_good: bool = False
+    is_billing: bool = False
+    """Whether a register that only grows is read at fixed marks: what people are billed on."""
 
 
 class Reporter:
@@ -70,7 +72,9 @@ class Reporter:
             if was_bad:
                 for point in readings.column.points:
                     watch.sent.pop(point, None)
-            return PropBody(readings.column, readings.values, readings.marks)
+            return PropBody(
+                readings.column, readings.values, readings.marks, is_billing=watch.is_billing
+            )
         watch.is_all_good = False
         return _selected(readings, watch, now)
 
@@ -111,8 +115,14 @@ class Reporter:
                 deadbands,
                 any(d.absolute is not None or d.percent is not None for d in deadbands),
                 self._sent.setdefault(readings.device, {}),
+                is_billing=any(is_billing(points[point]) for point in readings.column.points),
             )
         return watch
+
+
+def is_billing(point: Point) -> bool:
+    """Whether people are billed on this point: it only grows, and is read at fixed marks."""
+    return point.is_cumulative and isinstance(point.poll, At)
 
 
 def snapshots(readings: Sequence[Readings]) -> list[tuple[DeviceId, int, PropBody]]:
@@ -177,13 +187,14 @@ def _selected(readings: Readings, watch: _Watch, now: float) -> PropBody | None:
         mark = GOOD if marks is None else marks[index]
         watch.sent[column.points[index]] = _Sent(readings.values[index], mark, now)
     if len(chosen) == len(readings.values):
-        return PropBody(column, readings.values, marks)
+        return PropBody(column, readings.values, marks, is_billing=watch.is_billing)
     return PropBody(
         PointColumn(
             tuple(column.points[i] for i in chosen), tuple(column.units[i] for i in chosen)
         ),
         tuple(readings.values[i] for i in chosen),
         None if marks is None else tuple(marks[i] for i in chosen),
+        is_billing=watch.is_billing,
     )
 
 
@@ -192,7 +203,7 @@ def _passes(readings: Readings, watch: _Watch, index: int, now: float) -> bool:
     mark = GOOD if readings.marks is None else readings.marks[index]
     if sent is None or mark != sent.mark:
         return True
-    if mark.quality is not Quality.GOOD:
+    if mark.quality is not Quality.GOOD and readings.values[index] is None:
         return now - sent.at >= (deadband.heartbeat_s or BAD_HEARTBEAT_S)
     if deadband.heartbeat_s is not None and now - sent.at >= deadband.heartbeat_s:
         return True

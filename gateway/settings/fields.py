@@ -73,6 +73,11 @@ def under(key: str) -> BeforeValidator:
     return BeforeValidator(put)
 
 
+def one_or_many(value: Any) -> Any:  # noqa: ANN401 - unchecked YAML
+    """Return a list, of one when it is none."""
+    return cast("Any", value) if isinstance(value, list) else [value]
+
+
 def exact(value: object) -> Decimal:
     """Return a number as the decimal that was written: 0.1 is one tenth."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -136,6 +141,19 @@ Setting: TypeAlias = Annotated[
     LineSetting,
     BeforeValidator(durations.line_setting),
     _string("^[0-9]{2,7} [5-8][NEO][12]$", "9600 8N1"),
+]
+Urls: TypeAlias = Annotated[
+    tuple[str, ...],
+    BeforeValidator(one_or_many),
+    Field(min_length=1, max_length=8),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 8},
+            ]
+        }
+    ),
 ]
 HostPort: TypeAlias = Annotated[
     Endpoint, BeforeValidator(durations.endpoint), _string("^.+:[0-9]{1,5}$", "192.168.30.20:502")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from gateway.settings.fields import (
     Id,
@@ -168,6 +168,31 @@ def _limit(value: object) -> float | None:
 
 
 Limits: TypeAlias = Annotated[tuple[float | None, float | None], BeforeValidator(_limits)]
+
+
+_RATE = re.compile(r"([0-9]{1,12}(?:[.][0-9]{1,9})?) ?/ ?(s|min|h|d)")
+_RATE_S = {"s": 1, "min": 60, "h": 3600, "d": DAY_S}
+
+
+def _rate(value: object) -> float:
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not float(match[1]):
+        raise BadValue("LG-VAL-01", expected=Phrase("other", "100/h"), found=shown(value))
+    return float(match[1]) / _RATE_S[match[2]]
+
+
+Rate: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_rate),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^[0-9]{1,12}([.][0-9]{1,9})? ?/ ?(s|min|h|d)$",
+            "examples": ["100/h"],
+        }
+    ),
+]
+"""A change of the value per time, in the point's unit; kept per second."""
 
 
 _SECRET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from gateway.settings.fields import Flag, Id, Number, Numbers, Strict, Text, Title, Whole
-from gateway.settings.models_common import Deadband, GroupPolls, Level, Limits, Personal
+from gateway.settings.fields import Flag, Id, Number, Numbers, Seconds, Strict, Text, Title, Whole
+from gateway.settings.models_common import Deadband, GroupPolls, Level, Limits, Personal, Rate
 from gateway.settings.problems import BadValue
 from gateway.settings.site import ValueType
 
@@ -23,6 +23,15 @@ class KindPointEntry(Strict):
     cumulative: Flag = Field(default=False, description="It only counts up. Default false.")
     group: Id = Field(default="main", description="Poll group. Default main.")
     range: Limits | None = Field(default=None, description="Plausible values: [min, max].")
+    rate: Rate | None = Field(
+        default=None, description="Greatest plausible change, such as 100/h or 2/s."
+    )
+    stuck: Seconds | None = Field(
+        default=None, description="A value that always moves is stale after resting so long: 6h."
+    )
+    identity: Flag = Field(
+        default=False, description="It tells one device from another: a meter number."
+    )
     deadband: Deadband | None = Field(default=None, description="When a change is worth a record.")
     pii: Personal = Field(default="P3", description="Class of personal data. Default P3.")
     level: Level = Field(default="L4", description="Data level. Default L4.")

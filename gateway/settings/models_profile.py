@@ -39,6 +39,7 @@ from gateway.settings.models_common import (
     Limits,
     Personal,
     Poll,
+    Rate,
 )
 from gateway.settings.problems import BadValue
 from gateway.settings.site import Priority, ValueType
@@ -150,6 +151,23 @@ class PointSettings(Strict):
     )
     range: Limits | None = Field(
         default=None, description="Plausible values: [min, max]; else bad quality."
+    )
+    rate: Rate | None = Field(
+        default=None, description="Greatest plausible change: 100/h, 2/s. Default: the kind's."
+    )
+    rollover: Number | None = Field(
+        default=None,
+        gt=0,
+        description="Where a cumulative value begins again at 0. Default: by the register's width.",
+    )
+    stuck: Seconds | None = Field(
+        default=None,
+        description="Stale when it has not moved for so long; 0s: it may rest. "
+        "Default: the kind's.",
+    )
+    identity: Flag | None = Field(
+        default=None,
+        description="It tells this device from another: a meter number. Default: the kind's.",
     )
     deadband: Deadband | None = Field(
         default=None,

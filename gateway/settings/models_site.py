@@ -15,6 +15,7 @@ from gateway.settings.fields import (
     HostPort,
     Id,
     Name,
+    Number,
     Numbers,
     Packet,
     PerDevice,
@@ -24,6 +25,7 @@ from gateway.settings.fields import (
     Strict,
     Text,
     Title,
+    Urls,
     Whole,
     short,
     under,
@@ -82,7 +84,9 @@ class SinkEntry(Strict):
     """One platform that gets the readings."""
 
     dialect: Id = Field(default="native", description="Payload standard. Default native.")
-    url: Text = Field(description="mqtt://host:1883 or mqtts://host:8883.")
+    url: Urls = Field(
+        description="mqtt://host:1883 or mqtts://host:8883; or a list of them, the preferred first."
+    )
     root: Text = Field(default="fc", description="First part of all topics. Default fc.")
     tls: TlsEntry | None = Field(default=None, description="TLS settings; only with mqtts://.")
     credentials: SecretRef | None = Field(
@@ -112,6 +116,16 @@ class SinkEntry(Strict):
     )
     mqtt: Literal["auto", "5", "3.1.1"] = Field(
         default="auto", description="Protocol version; auto tries 5, then 3.1.1."
+    )
+    backfill_share: Number = Field(
+        default=0.3,
+        ge=0.05,
+        le=1.0,
+        description="Part of the window that old values may fill. Default 0.3.",
+    )
+    hold_unheard: Flag = Field(
+        default=False,
+        description="Keep what nobody subscribes to until somebody does. Default false.",
     )
 
 
@@ -310,7 +324,10 @@ class StoreEntry(Strict):
     """The outbox on disk."""
 
     quota: Bytes = Field(
-        default=256 << 20, ge=4 << 20, description="Most bytes of its files. Default 256MB."
+        default=1536 << 20,
+        ge=1 << 20,
+        description="Most bytes of its files, and never more than 60 % of what the disk can give. "
+        "Default 1536MB: thirty days of 200 devices.",
     )
     commit_every: Seconds = Field(
         default=1.0, ge=0.01, le=60, description="Longest wait of a value. Default 1s."

@@ -87,6 +87,12 @@ class PointMaker:
             is_cumulative=_first(
                 entry.cumulative, kind.cumulative if kind else None, fallback=False
             ),
+            rate_per_s=_first(site.rate, entry.rate, kind.rate if kind else None),
+            rollover=self._rollover(address),
+            stuck_s=self._stuck(address) or None,
+            is_identity=_first(
+                _first(site.identity, entry.identity, None), kind and kind.identity, fallback=False
+            ),
             personal="P3" if entry.sensitive else entry.pii or (kind.pii if kind else "P3"),
             level=entry.level or (kind.level if kind else "L4"),
             title=site.title or entry.title or (kind.title if kind else {}),
@@ -98,6 +104,24 @@ class PointMaker:
             return self._kind.type
         fallback = ValueType.ENUM if self._entry.enum else ValueType.FLOAT
         return self._entry.value or fallback
+
+    def _rollover(self, address: Address) -> float | None:
+        """Return what is said of it, else what the register's own width gives."""
+        said = _first(self._site.rollover, self._entry.rollover, None)
+        top = getattr(address, "raw_top", None)
+        if said is not None or not isinstance(top, int) or self._entry.scale_from is not None:
+            return said
+        return float(top * _first(self._site.scale, self._entry.scale, Decimal(1)))
+
+    def _stuck(self, address: Address) -> float | None:
+        """Return how long it may rest; a register coarser than the kind asks for may for ever."""
+        said = _first(self._site.stuck, self._entry.stuck, None)
+        kind = self._kind
+        if said is not None or kind is None or kind.stuck is None:
+            return said
+        scale = _first(self._site.scale, self._entry.scale, Decimal(1))
+        is_whole = getattr(address, "raw_top", None) is not None
+        return None if is_whole and kind.res and float(scale) > kind.res else kind.stuck
 
     def _unit(self, value_type: ValueType) -> str | None:
         own, usual = self._entry.unit, self._kind.unit if self._kind else None

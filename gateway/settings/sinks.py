@@ -19,7 +19,7 @@ from gateway.settings.models_site import (
     TlsEntry,
 )
 from gateway.settings.problems import Problems, advice, shown
-from gateway.settings.site import Allow, Commands, Gateway, Secret, Sink, Store, Tls
+from gateway.settings.site import Allow, Broker, Commands, Gateway, Secret, Sink, Store, Tls
 
 MQTT_PORT = 1883
 MQTTS_PORT = 8883
@@ -48,16 +48,15 @@ def make_gateway(entry: GatewayEntry, spot: Spot, problems: Problems) -> Gateway
 
 def make_sink(name: str, entry: SinkEntry, spot: Spot, problems: Problems) -> Sink:
     """Return one platform."""
-    place = spot.at("url")
-    match = _URL.fullmatch(entry.url)
-    port = int(match["port"] or 0) if match else 0
-    if match is None or port > 65535 or (match["port"] and not port):  # noqa: PLR2004 - 16 bits
-        problems.add("LG-SITE-04", place.where, place.text, found=_without_login(entry.url))
-    elif match["user"]:
-        problems.add("LG-SEC-02", place.where, place.text)
-    use_tls = match is not None and match[1] == "mqtts"
-    if entry.tls is not None and match is not None and not use_tls:
+    brokers = [_broker(url, spot.at("url", index), problems) for index, url in enumerate(entry.url)]
+    known = [broker for broker in brokers if broker is not None]
+    if entry.tls is not None and known and not any(broker.use_tls for broker in known):
         problems.add("LG-SITE-07", spot.at("tls").where, spot.at("tls").text)
+    for index, broker in enumerate(brokers):
+        if broker is not None and broker in brokers[:index]:
+            place = spot.at("url", index)
+            problems.add("LG-SITE-08", place.where, place.text, found=str(broker))
+    first = known[0] if known else Broker("", 0)
     if not _ROOT.fullmatch(entry.root):
         at = spot.at("root")
         problems.add("LG-VAL-14", at.where, at.text, found=shown(entry.root))
@@ -67,9 +66,9 @@ def make_sink(name: str, entry: SinkEntry, spot: Spot, problems: Problems) -> Si
     return Sink(
         SinkName(name),
         entry.dialect,
-        (match["v6"] or match["host"]) if match else "",
-        port or (MQTTS_PORT if use_tls else MQTT_PORT),
-        use_tls,
+        first.host,
+        first.port,
+        first.use_tls,
         spot.where,
         root=entry.root,
         tls=_tls(entry.tls),
@@ -82,7 +81,24 @@ def make_sink(name: str, entry: SinkEntry, spot: Spot, problems: Problems) -> Si
         window=entry.window,
         keepalive_s=round(entry.keepalive),
         mqtt=entry.mqtt,
+        others=tuple(known[1:]),
+        backfill_share=entry.backfill_share,
+        hold_unheard=entry.hold_unheard,
     )
+
+
+def _broker(url: str, place: Spot, problems: Problems) -> Broker | None:
+    """Return where a platform is reached, None when that is no address."""
+    match = _URL.fullmatch(url)
+    port = int(match["port"] or 0) if match else 0
+    if match is None or port > 65535 or (match["port"] and not port):  # noqa: PLR2004 - 16 bits
+        problems.add("LG-SITE-04", place.where, place.text, found=_without_login(url))
+        return None
+    if match["user"]:
+        problems.add("LG-SEC-02", place.where, place.text)
+    use_tls = match[1] == "mqtts"
+    host = match["v6"] or match["host"]
+    return Broker(host, port or (MQTTS_PORT if use_tls else MQTT_PORT), use_tls)
 
 
 def make_secret(entry: SecretEntry | None) -> Secret | None:

@@ -202,6 +202,14 @@ class Point:
     is_published: bool = True
     """False for points that only serve others (scale factors)."""
     is_cumulative: bool = False
+    rate_per_s: float | None = None
+    """Greatest plausible change of the value in one second; None: nobody knows one."""
+    rollover: float | None = None
+    """Where a cumulative register begins again at 0; None: unknown, or never."""
+    stuck_s: float | None = None
+    """A value that always moves and has not for so long is stale; None: it may rest."""
+    is_identity: bool = False
+    """It tells this device from another one: a meter number."""
     personal: Literal["P0", "P1", "P2", "P3"] = "P3"
     level: Literal["L1", "L2", "L3", "L4"] = "L4"
     title: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -283,6 +291,19 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Broker:
+    """Where a platform is reached."""
+
+    host: str
+    port: int
+    use_tls: bool = False
+
+    def __str__(self) -> str:
+        """Return host and port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Sink:
     """One platform."""
 
@@ -304,6 +325,12 @@ class Sink:
     window: int = 100
     keepalive_s: int = 10
     mqtt: Literal["auto", "5", "3.1.1"] = "auto"
+    others: tuple[Broker, ...] = ()
+    """Brokers to use when the first one, `host`, cannot be reached; in order of preference."""
+    backfill_share: float = 0.3
+    """Part of the window that old telemetry may fill."""
+    hold_unheard: bool = False
+    """What nobody subscribes to is kept until somebody does, instead of being done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +355,7 @@ class Commands:
 class Store:
     """The outbox. `quota_bytes` bounds its files."""
 
-    quota_bytes: int = 256 * 1024 * 1024
+    quota_bytes: int = 1536 * 1024 * 1024
     commit_every_s: float = 1.0
     commit_readings: int = 1000
 

@@ -47,6 +47,12 @@ SITE_TEXTS: Mapping[str, Wording] = {
         "给出了 TLS 设置，但地址以 mqtt:// 开头",
         "请在 `url:` 中写 mqtts://，或删除 `tls:`。",
     ),
+    "LG-SITE-08": Wording(
+        "the broker {found} stands in the list twice",
+        "Keep it once; the first of the list is the preferred one.",
+        "列表中两次出现消息服务器 {found}",
+        "请只保留一个；列表中的第一个优先使用。",
+    ),
     "LG-BUS-01": Wording(
         "a bus needs exactly one of {keys}, found {found}",
         "Keep the one that the wire is.",

@@ -11,6 +11,9 @@ from gateway.model.publication import Arrival, Publication
 from gateway.uplink.attempt import Target
 from gateway.uplink.state import Pace
 
+CLOSED = "the broker closed the connection"
+"""The `Lost.why` of a broker that closed in order and said no reason."""
+
 
 @dataclass(slots=True)
 class InFlight:

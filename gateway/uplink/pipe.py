@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 READ_SIZE = 65_536
 
@@ -49,6 +49,11 @@ class Pipe:
         handshake = getattr(self._sock, "do_handshake", None)
         if handshake is not None:
             handshake()
+
+    def peer_certificate(self) -> dict[str, Any] | None:
+        """Return the broker's certificate, taken apart; None without TLS."""
+        certificate = getattr(self._sock, "getpeercert", None)
+        return None if certificate is None else certificate()
 
     def settimeout(self, seconds: float | None) -> None:
         """Set the timeout of blocking calls."""

@@ -25,7 +25,7 @@ from gateway.uplink.attempt import Attempt, Target
 from gateway.uplink.diagnosis import explain_code, explain_error
 from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
 from gateway.uplink.fates import SUCCESS
-from gateway.uplink.owner import Greeting, InFlight, Lost, SessionOwner
+from gateway.uplink.owner import CLOSED, Greeting, InFlight, Lost, SessionOwner
 from gateway.uplink.pipe import Pipe
 from gateway.uplink.properties import properties_of
 from gateway.uplink.state import Pace
@@ -67,8 +67,9 @@ class Session:
             UplinkDown: with why; ConnectRefused and ClosedEarly tell the broker's own no.
         """
         attempt = Attempt(self._client, self._target)
+        deadline = self._loop.time() + self._pace.connect
         try:
-            async with asyncio.timeout(self._pace.connect):
+            async with asyncio.timeout_at(deadline):
                 pipe = await self._loop.run_in_executor(None, attempt.connect, self._pace.connect)
         except TimeoutError as error:
             attempt.is_abandoned = True
@@ -89,7 +90,7 @@ class Session:
         self._heard_at = self._loop.time()
         self._flush_soon()
         try:
-            async with asyncio.timeout(self._pace.connect):
+            async with asyncio.timeout_at(deadline):
                 greeting = await self._greeting
         except TimeoutError as error:
             raise ClosedEarly(
@@ -143,7 +144,10 @@ class Session:
             ]
             _, mid = self._client.subscribe(options)
         else:
-            _, mid = self._client.subscribe([(f.topic, f.qos) for f in filters])
+            topics = [(f.topic, f.qos) for f in filters]
+            if (echo := self._target.spec.echo) is not None:
+                topics.append((echo, 0))
+            _, mid = self._client.subscribe(topics)
         if mid is not None:
             self._filters[mid] = tuple(f.topic for f in filters)
 
@@ -327,7 +331,7 @@ class Session:
         elif pipe is not None and pipe.error is not None:
             self._lose(Lost(self._explain(pipe.error)))
         else:
-            self._lose(Lost("the broker closed the connection"))
+            self._lose(Lost(CLOSED))
 
     def _on_publish(
         self,

@@ -22,6 +22,8 @@ class UplinkState:
     """Messages that may be unacknowledged: our setting or the broker's, whichever is smaller."""
     max_packet: int | None = None
     """Largest packet the broker takes, in bytes; None when it did not say."""
+    broker: str = ""
+    """The one of the list that is used, or was tried last."""
 
 
 @dataclass(slots=True)
@@ -48,11 +50,19 @@ class Pace:
     """Times of the uplink in seconds; the defaults are those of the field."""
 
     backoff_min: float = 1.0
-    backoff_max: float = 30.0
+    backoff_max: float = 8.0
+    """So that live values are there 10 s after the broker, however long it was away. A fleet
+    spreads over these seconds."""
+    patient: float = 30.0
+    """After what no haste mends: a missing file, a busy broker, another client with our id."""
     connect: float = 10.0
-    """For name, TCP and TLS, and again for the broker's CONNACK."""
+    """For name, TCP, TLS and the broker's CONNACK together."""
+    connect_listed: float = 5.0
+    """The same while other brokers of a list were not tried yet."""
+    prefer: float = 600.0
+    """After so long with another broker of the list the preferred one is looked for again."""
     acknowledge: float = 60.0
     """A broker that leaves a message unacknowledged this long is left."""
     stable: float = 30.0
     """A connection that held this long makes the back-off start anew."""
-    goodbye: float = 2.0
+    goodbye: float = 0.5

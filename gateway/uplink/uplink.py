@@ -14,38 +14,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from types import TracebackType
 from typing import Self
 
 from gateway.model.clock import Clock
 from gateway.model.publication import Arrival, ConnectSpec, Fate, Outcome, Publication
-from gateway.model.record import Lane
 from gateway.settings.site import Sink
 from gateway.uplink.attempt import Target
 from gateway.uplink.backoff import Backoff
+from gateway.uplink.brokers import Brokers
 from gateway.uplink.errors import ConnectRefused, UplinkDown
 from gateway.uplink.fates import (
     BUSY_CODES,
-    PACKET_TOO_LARGE,
-    RECEIVE_MAXIMUM_EXCEEDED,
-    SESSION_TAKEN_OVER,
     fate_of,
     packet_size,
 )
-from gateway.uplink.owner import AnySession, InFlight, MakeSession
+from gateway.uplink.gate import Gate
+from gateway.uplink.lives import Lives
+from gateway.uplink.mailbox import Mailbox
+from gateway.uplink.owner import AnySession, Greeting, InFlight, Lost, MakeSession
 from gateway.uplink.properties import properties_of
+from gateway.uplink.reach import answers
 from gateway.uplink.session import Session
 from gateway.uplink.state import Pace, Protocol, UplinkCounters, UplinkState
 from gateway.uplink.versions import Versions
-from gateway.uplink.window import Window
 
 _log = logging.getLogger("linli.uplink")
 
-MAX_ARRIVALS = 1000
-"""Messages from the platform that may wait; further ones are dropped and counted."""
 LOST_REASON = "connection lost before the acknowledgement"
 DEFAULT_PACE = Pace()
 
@@ -72,27 +70,23 @@ class Uplink:
         self._clock = clock
         self._pace = pace
         self._make_session = make_session
+        self._rng = rng
+        self._brokers = Brokers(sink)
         self._backoff = Backoff(pace.backoff_min, pace.backoff_max, rng)
-        self._busy = Backoff(pace.backoff_min, pace.backoff_max, rng)
+        self._patience = Backoff(pace.patient / 3, pace.patient * 2 / 3, rng)
+        self._gate = Gate(sink.window, Backoff(pace.backoff_min, pace.backoff_max, rng))
         self._versions = Versions(is_v5=sink.mqtt != "3.1.1")
         self._session: AnySession | None = None
         self._greeted: AnySession | None = None
-        self._window = Window(sink.window)
-        self._slots = sink.window
-        self._max_packet: int | None = None
-        self._learned_max_packet: int | None = None
-        self._paused = False
-        self._unpause: asyncio.TimerHandle | None = None
-        self._room = {lane: asyncio.Event() for lane in Lane}
         self._wake = asyncio.Event()
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._down.set()
         self._is_stopping = False
-        self._outcomes: list[Outcome] = []
-        self._has_outcomes = asyncio.Event()
-        self._arrivals: deque[Arrival] = deque()
-        self._has_arrivals = asyncio.Event()
+        self._is_returning = False
+        self._lives = Lives()
+        self._began = 0.0
+        self._mailbox = Mailbox()
         self.counters = UplinkCounters()
         self.state = UplinkState(is_connected=False, why="not started", since_ms=clock.now_ms())
 
@@ -131,7 +125,7 @@ class Uplink:
             UplinkDown: the connection that `connected` returned is gone; nothing was sent.
         """
         while not self.try_publish(publication):
-            await self._room[publication.lane].wait()
+            await self._gate.wait(publication.lane)
 
     def try_publish(self, publication: Publication) -> bool:
         """Send a message if the window has a slot for its lane; return whether it was taken.
@@ -144,40 +138,51 @@ class Uplink:
             raise UplinkDown(self.state.why)
         properties = properties_of(publication)
         size = packet_size(publication, 0 if properties is None else len(properties.pack()))
-        if self._max_packet is not None and size > self._max_packet:
+        if (most := self._gate.max_packet) is not None and size > most:
             self.counters.too_large += 1
-            self._conclude(
-                publication, Fate.TOO_LARGE, f"{size} bytes, broker takes {self._max_packet}"
-            )
+            self._conclude(publication, Fate.TOO_LARGE, f"{size} bytes, broker takes {most}")
             return True
-        if self._paused or not self._window.has_room(publication.lane, size):
-            self._room[publication.lane].clear()
+        if not self._gate.enter(publication.lane, size):
             return False
         session.send(publication, size)
-        self._window.take(size)
+        self._gate.take(size)
         self.counters.published += 1
         self.counters.bytes_out += size
         return True
 
     async def outcomes(self) -> Sequence[Outcome]:
         """Wait for outcomes and return all there are."""
-        await self._has_outcomes.wait()
-        self._has_outcomes.clear()
-        outcomes, self._outcomes = self._outcomes, []
-        return outcomes
+        return await self._mailbox.outcomes()
 
     async def arrivals(self) -> Sequence[Arrival]:
         """Wait for messages of the platform and return all there are."""
-        await self._has_arrivals.wait()
-        self._has_arrivals.clear()
-        arrivals = list(self._arrivals)
-        self._arrivals.clear()
-        return arrivals
+        return await self._mailbox.arrivals()
+
+    async def room_again(self) -> None:
+        """Wait until there may be room in the window that was not there before."""
+        await self._gate.room_again()
+
+    @property
+    def brokers(self) -> tuple[str, ...]:
+        """The brokers of the list, in order of preference."""
+        return self._brokers.names
+
+    @property
+    def bytes_limit(self) -> int:
+        """Bytes of telemetry that may be on their way: what the link carries in a moment."""
+        return self._gate.bytes_limit
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether another client uses our id, until a connection has held."""
+        if self._session is not None and self._has_held():
+            self._lives.held()
+        return self._lives.is_taken_over
 
     @property
     def in_flight(self) -> int:
         """Messages that wait for their acknowledgement."""
-        return self._window.count
+        return self._gate.count
 
     # --- the task
 
@@ -187,11 +192,15 @@ class Uplink:
             watcher = tasks.create_task(
                 self._watch(stop), name=f"sink:{self._sink.name}:uplink-stop"
             )
+            returner = tasks.create_task(
+                self._look_for_preferred(), name=f"sink:{self._sink.name}:uplink-prefer"
+            )
             try:
                 while not self._is_stopping:
                     await self._wait(await self._connect_and_serve())
             finally:
                 watcher.cancel()
+                returner.cancel()
                 if self._session is not None:
                     self._end_session(self._session, "stopped")
 
@@ -213,8 +222,10 @@ class Uplink:
     async def _connect_and_serve(self) -> float:
         """Have one session; return the seconds to wait before the next."""
         now_ms = self._clock.now_ms()
-        target = Target(self._sink, self._connect(), self._versions.is_v5, now_ms)
-        session = self._make_session(target, self, self._pace)
+        is_clock_wrong = self._clock.is_provisional()
+        sink = self._brokers.target()
+        target = Target(sink, self._connect(), self._versions.is_v5, now_ms, is_clock_wrong)
+        session = self._make_session(target, self, self._pace_now())
         try:
             greeting = await session.open()
         except UplinkDown as error:
@@ -223,41 +234,63 @@ class Uplink:
         except asyncio.CancelledError:
             session.close()
             raise
-        self._slots = min(self._sink.window, greeting.receive_maximum)
         if not self._is_stopping:
             self._wake.clear()  # set by an earlier attempt that was refused
-        self._begin_session(session, greeting.max_packet)
-        began = self._clock.monotonic()
+        self._begin_session(session, greeting)
         await session.watch(self._wake)
-        if self._is_stopping:
-            await self._leave(session)
+        if session.lost is None and (self._is_stopping or self._is_returning):
+            await self._leave(session, "stopped" if self._is_stopping else "to another broker")
             return 0.0
-        if self._clock.monotonic() - began >= self._pace.stable:
+        if self._has_held():
             self._backoff.reset()
         return self._after_loss(session)
 
-    def _begin_session(self, session: AnySession, max_packet: int | None) -> None:
+    def _has_held(self) -> bool:
+        return self._clock.monotonic() - self._began >= self._pace.stable
+
+    def _pace_now(self) -> Pace:
+        """Return less time to connect while another broker of the list may be there."""
+        if len(self._brokers) > 1 and self._brokers.is_first_round:
+            return replace(self._pace, connect=min(self._pace.connect, self._pace.connect_listed))
+        return self._pace
+
+    async def _look_for_preferred(self) -> None:
+        """Leave a broker that is not the preferred one when that one answers again."""
+        while len(self._brokers) > 1:
+            await self._up.wait()
+            try:
+                async with asyncio.timeout(self._pace.prefer * self._rng.uniform(1.0, 1.5)):
+                    await self._down.wait()
+            except TimeoutError:
+                if not self._brokers.is_preferred and await answers(self._brokers.preferred):
+                    self._is_returning = True
+                    self._wake.set()
+                    await self._down.wait()
+
+    def _begin_session(self, session: AnySession, greeting: Greeting) -> None:
         self._session = session
-        self._window = Window(self._slots)
-        limits = [size for size in (max_packet, self._learned_max_packet) if size is not None]
-        self._max_packet = min(limits, default=None)
+        self._began = self._clock.monotonic()
+        self._is_returning = False
+        self._brokers.connected()
+        self._gate.open(greeting)
         self.counters.connects += 1
         self._set_state("connected", is_connected=True)
         self._down.clear()
         self._up.set()
 
-    async def _leave(self, session: AnySession) -> None:
+    async def _leave(self, session: AnySession, why: str) -> None:
         """Give the broker a moment to acknowledge what is in flight, then say goodbye."""
         self._wake.clear()
+        self._gate.shut()
         try:
             async with asyncio.timeout(self._pace.goodbye):
                 while session.in_flight and session.lost is None:
-                    self._room[Lane.EVENT].clear()
-                    await self._room[Lane.EVENT].wait()
+                    await self._gate.next_answer()
         except TimeoutError:
             pass
         session.say_goodbye()
-        self._end_session(session, "stopped")
+        self._end_session(session, why)
+        self._brokers.prefer()
 
     def _end_session(self, session: AnySession, why: str) -> None:
         """Hand back what is in flight, and let publishers know."""
@@ -267,8 +300,7 @@ class Uplink:
             self.counters.returned += 1
             self._conclude(flight.publication, Fate.BUSY, LOST_REASON)
         session.in_flight.clear()
-        self._window = Window(self._slots)
-        self._resume()
+        self._gate.close()
         self._up.clear()
         self._down.set()
         self._set_state(why, is_connected=False)
@@ -280,26 +312,31 @@ class Uplink:
         if self._sink.mqtt == "auto" and self._versions.failed(error):
             self._set_state(f"{error}; trying MQTT 3.1.1", is_connected=False)
             return 0.0
+        self._lives.refused()
         self._set_state(str(error), is_connected=False)
+        if self._brokers.failed():
+            return 0.0
         is_long = error.is_final or (isinstance(error, ConnectRefused) and error.code in BUSY_CODES)
-        return self._backoff.next(at_least=self._pace.backoff_max / 3 if is_long else 0.0)
+        return (self._patience if is_long else self._backoff).next()
 
     def _after_loss(self, session: AnySession) -> float:
         lost = session.lost
         code = None if lost is None else lost.code
         why = "connection lost" if lost is None else lost.why
         self.counters.failures += 1
-        if code == PACKET_TOO_LARGE and session.in_flight:
-            # This broker did not announce its limit; the largest one must be above it.
-            largest = max(flight.size for flight in session.in_flight.values())
-            self._learned_max_packet = largest - 1
-        if code == RECEIVE_MAXIMUM_EXCEEDED:
-            self._slots = max(1, self._slots // 2)
+        self._gate.learn(code, [flight.size for flight in session.in_flight.values()])
+        fight = self._lives.ended(lost or Lost(why), has_held=self._has_held())
+        if fight is not None:
+            self._end_session(session, fight)
+            # The other one comes back too: two that fight for a session shall not do it often.
+            return self._pace.patient + self._backoff.next()
         self._end_session(session, why)
         if self._sink.mqtt == "auto":
             self._versions.session_ended()
-        is_long = code == SESSION_TAKEN_OVER or code in BUSY_CODES
-        return self._backoff.next(at_least=self._pace.backoff_max / 3 if is_long else 0.0)
+        self._brokers.lost()
+        if code in BUSY_CODES and len(self._brokers) == 1:
+            return self._patience.next()
+        return 0.0 if self._has_held() and len(self._brokers) > 1 else self._backoff.next()
 
     def _set_state(self, why: str, *, is_connected: bool) -> None:
         old = self.state
@@ -312,11 +349,12 @@ class Uplink:
             why,
             self._clock.now_ms() if is_change else old.since_ms,
             version if is_connected else old.protocol,
-            self._slots,
-            self._max_packet,
+            self._gate.slots,
+            self._gate.max_packet,
+            str(self._brokers.current),
         )
         if is_connected:
-            _log.info("up sink=%s mqtt=%s window=%d", self._sink.name, version, self._slots)
+            _log.info("up sink=%s mqtt=%s window=%d", self._sink.name, version, self._gate.slots)
         elif not self._is_stopping:
             _log.warning("down sink=%s error=%s", self._sink.name, why)
 
@@ -324,33 +362,29 @@ class Uplink:
 
     def acknowledged(self, flight: InFlight, code: int, name: str) -> None:
         """Note what became of a message."""
-        self._window.give_back(flight.size)
+        self._gate.answered(flight)
         fate = fate_of(code)
         reason = name and f"{name} (0x{code:02X})"
         if fate is Fate.DELIVERED:
             self.counters.delivered += 1
-            self._busy.reset()
+            self._gate.is_calm()
         elif fate is Fate.BUSY:
             self.counters.busy += 1
-            self._pause()
+            self._gate.pause()
         else:
             self._count(fate)
         self._conclude(flight.publication, fate, reason)
 
     def arrived(self, arrival: Arrival) -> None:
         """Keep a message of the platform until `arrivals` takes it."""
-        if len(self._arrivals) >= MAX_ARRIVALS:
+        if self._mailbox.put_arrival(arrival):
+            self.counters.arrivals += 1
+        else:
             self.counters.arrivals_dropped += 1
-            return
-        self.counters.arrivals += 1
-        self._arrivals.append(arrival)
-        self._has_arrivals.set()
 
     def burst_ended(self) -> None:
         """Let publishers that wait for a slot look again."""
-        if not self._paused:
-            for event in self._room.values():
-                event.set()
+        self._gate.tell()
 
     def session_lost(self) -> None:
         """Let `run` take note."""
@@ -365,20 +399,4 @@ class Uplink:
             self.counters.refused += 1
 
     def _conclude(self, publication: Publication, fate: Fate, reason: str) -> None:
-        self._outcomes.append(Outcome(publication, fate, reason))
-        self._has_outcomes.set()
-
-    def _pause(self) -> None:
-        """Send nothing for a while: the broker has enough."""
-        if self._unpause is not None:
-            return
-        self._paused = True
-        self._unpause = asyncio.get_running_loop().call_later(self._busy.next(), self._resume)
-
-    def _resume(self) -> None:
-        if self._unpause is not None:
-            self._unpause.cancel()
-            self._unpause = None
-        self._paused = False
-        for event in self._room.values():
-            event.set()
+        self._mailbox.put_outcome(Outcome(publication, fate, reason))

@@ -42,6 +42,9 @@ class _Clock:
     def quality(self) -> TimeQuality:
         return TimeQuality.SYNC
 
+    def is_provisional(self) -> bool:
+        return False
+
 
 class _House:
     """A line with one gate on it, and a store; notes what happened in which order."""

@@ -54,6 +54,9 @@ class _Clock:
     def quality(self) -> TimeQuality:
         return TimeQuality.SYNC
 
+    def is_provisional(self) -> bool:
+        return False
+
 
 def _site(store: Store) -> Site:
     opened = EventRule("door_open", 1, Condition(equals=True))

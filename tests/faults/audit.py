@@ -17,10 +17,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from heapq import heappop, heappush, heapreplace
+from math import ceil, inf
 
 from gateway.model.reading import Value
 from tests.faults.books import (
@@ -152,7 +153,7 @@ def audit(
     first = _first_copies(received)
     told = _Told(received.gaps)
     missing = _missing(committed, first)
-    refused = frozenset(missing & committed.refused) if committed is not None else frozenset()
+    refused = frozenset(missing & (set() if committed is None else committed.refused))
     lanes = {i: e.lane for i, e in committed.entries.items()} if committed is not None else {}
     lost, explained = told.split(missing - refused, lanes)
     truth = _truth(served, received, first, (span_ms, slack_ms))
@@ -193,30 +194,45 @@ class _Told:
     """What gap records explain: a span explains no more records than it counts."""
 
     def __init__(self, gaps: Sequence[ToldGap]) -> None:
-        self._gaps = list(dict.fromkeys(gaps))
+        self._by_lane: defaultdict[tuple[int, str], list[ToldGap]] = defaultdict(list)
+        for gap in dict.fromkeys(gaps):
+            self._by_lane[gap.ep, gap.lane].append(gap)
 
     def split(
         self, missing: set[Identity], lanes: Mapping[Identity, str]
     ) -> tuple[frozenset[Identity], frozenset[Identity]]:
         """Return what remains lost, and what is told."""
-        by_lane: defaultdict[tuple[int, str], list[Identity]] = defaultdict(list)
+        by_lane: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
         for identity in sorted(missing):
-            by_lane[identity.ep, lanes[identity]].append(identity)
+            by_lane[identity.ep, lanes[identity]].append(identity.seq)
         told: set[Identity] = set()
-        for gap in self._gaps:
-            of_lane = by_lane.get((gap.ep, gap.lane), [])
-            left = gap.count
-            at = 0 if gap.first is None else bisect_left(of_lane, Identity(gap.ep, gap.first))
-            while at < len(of_lane) and left > 0 and gap.covers(of_lane[at]):
-                if of_lane[at] not in told:
-                    told.add(of_lane[at])
-                    left -= 1
-                at += 1
+        for key, seqs in by_lane.items():
+            told |= {Identity(key[0], seq) for seq in _explained(seqs, self._by_lane.get(key, []))}
         return frozenset(missing - told), frozenset(told)
 
     def tells(self, identity: Identity, lane: str) -> bool:
         """Whether some gap of this lane covers it."""
-        return any(gap.lane == lane and gap.covers(identity) for gap in self._gaps)
+        return any(gap.covers(identity) for gap in self._by_lane.get((identity.ep, lane), ()))
+
+
+def _explained(seqs: Sequence[int], gaps: Sequence[ToldGap]) -> Iterator[int]:
+    """Yield the seqs that are told, each by one span; spans may lie in each other.
+
+    A seq goes to the span that ends first, so that as many as possible are explained.
+    """
+    coming = deque(sorted(gaps, key=lambda gap: gap.first or 0))
+    active: list[tuple[float, int, int]] = []
+    for seq in seqs:
+        while coming and (coming[0].first or 0) <= seq:
+            gap = coming.popleft()
+            last = inf if gap.last is None else gap.last
+            heappush(active, (last, len(coming), gap.most))
+        while active and (active[0][0] < seq or active[0][2] <= 0):
+            heappop(active)
+        if active:
+            last, number, left = active[0]
+            heapreplace(active, (last, number, left - 1))
+            yield seq
 
 
 def _duplicates(received: ReceivedBook, first: Mapping[Identity, Arrival]) -> int:

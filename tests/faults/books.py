@@ -113,6 +113,11 @@ class ToldGap:
     count: int
     cause: str
 
+    @property
+    def most(self) -> int:
+        """How many records it explains; a store that vanished whole cannot count them."""
+        return 1 << 62 if self.first is None and not self.count else self.count
+
     def covers(self, identity: Identity) -> bool:
         """Whether a record of its lane lies in its span."""
         return (
@@ -280,7 +285,7 @@ _Said: TypeAlias = list[Any]
 
 def _entry(lane: str, record: Mapping[str, Any], said: _Said) -> Entry:
     device, ts_ms = intern(str(record["dev"])), int(record["ts"])
-    time = None if record.get("tq") == "unsync" else ts_ms
+    time = ts_ms if record.get("tq") == "sync" else None  # others may be traced back later
     written = json.dumps([time, said], ensure_ascii=False)
     return Entry(lane, device, ts_ms, hash((device, lane, written)))
 

@@ -63,6 +63,10 @@ class DenseSlave(Slave):
         times.append(self._clock.now_ms())
         counts.append(count)
 
+    def times_ms(self, unit: int) -> list[int]:
+        """Return when each read of a unit was served."""
+        return list(self._served[f"em-{unit}"][0])
+
     # --- the book of what was served (tests.faults.books.Served)
 
     def knows(self, device: str, point: str) -> bool:

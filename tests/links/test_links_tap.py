@@ -27,6 +27,9 @@ class LoopClock:
     def quality(self) -> TimeQuality:
         return TimeQuality.SYNC
 
+    def is_provisional(self) -> bool:
+        return False
+
 
 def _device(wires: MemoryWires) -> Link:
     """Return a line whose device answers in two pieces, 5 ms apart."""

@@ -52,6 +52,9 @@ class ManualClock:
     def quality(self) -> TimeQuality:
         return TimeQuality.SYNC
 
+    def is_provisional(self) -> bool:
+        return False
+
     def pass_s(self, seconds: float) -> None:
         self.at_s += seconds
         self.at_ms += int(seconds * 1000)

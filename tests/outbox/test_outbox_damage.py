@@ -23,6 +23,7 @@ from outbox_support import (
 )
 
 from gateway.model.record import Committed, GapBody, Lane, PropBody, StateChange
+from gateway.outbox.schema import databases_aside
 
 ROWS = 40
 
@@ -124,16 +125,32 @@ async def test_a_kill_alone_is_no_damage(tmp_path: Path) -> None:
         assert len(await deliver_all(outbox.feed(NORTH))) == ROWS
 
 
-async def test_only_the_newest_damaged_file_is_kept(tmp_path: Path) -> None:
+async def test_the_newest_damaged_files_are_kept(tmp_path: Path) -> None:
     clock = ManualClock()
-    for _ in range(3):
+    for _ in range(5):
         clock.pass_s(5)
         async with an_outbox(tmp_path, clock) as outbox:
             await outbox.append([values(1)])
         (tmp_path / "outbox.db").write_bytes(b"not a database at all" * 300)
     async with an_outbox(tmp_path, clock):
-        kept = list(tmp_path.glob("outbox.db.corrupt-*"))
-        assert kept == [tmp_path / f"outbox.db.corrupt-{clock.at_ms}"]
+        kept = databases_aside(tmp_path)
+        assert [int(path.suffix.split("-")[1]) for path in kept] == [
+            clock.at_ms + 1,  # two in the same moment do not replace each other
+            clock.at_ms,
+            clock.at_ms - 5000,
+        ]
+        assert {path.name for path in tmp_path.glob("*corrupt*")} == {path.name for path in kept}
+
+
+async def test_what_is_set_aside_stays_within_the_quota(tmp_path: Path) -> None:
+    clock = ManualClock()
+    for _ in range(3):
+        clock.pass_s(5)
+        async with an_outbox(tmp_path, clock, quota_bytes=256 * 1024) as outbox:
+            await outbox.append([values(1)])
+        (tmp_path / "outbox.db").write_bytes(b"not a database at all" * 10_000)
+    async with an_outbox(tmp_path, clock, quota_bytes=256 * 1024):
+        assert len(databases_aside(tmp_path)) == 1
 
 
 async def test_a_row_with_a_wrong_checksum_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:

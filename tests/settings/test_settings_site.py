@@ -8,7 +8,7 @@ from estate import SITE, Estate
 
 from gateway.model.link import SerialPort, TcpClient, TcpListener
 from gateway.settings.load import load_site
-from gateway.settings.site import At, Deadband, Device, Every, Secret, Site
+from gateway.settings.site import At, Broker, Deadband, Device, Every, Secret, Site
 
 HEAD = SITE[: SITE.index("devices:")]
 
@@ -223,6 +223,9 @@ def test_sinks_name_their_secrets(estate: Estate) -> None:
     assert sinks["p"].keepalive_s == 15
     assert (sinks["q"].host, sinks["q"].port) == ("fe80::1", 1884)
     assert sinks["q"].password == Secret("env", "Q_PASSWORD")
+    listed = HEAD + "sinks: {p: {url: ['mqtts://a', 'mqtt://b:1884'], backfill_share: 0.5}}\n"
+    sink = next(iter(site_of(estate, listed).sinks.values()))
+    assert (sink.host, sink.others) == ("a", (Broker("b", 1884),))
     for bad, code in {
         "url: 'mqtt://u:p@b'": "LG-SEC-02",
         "url: 'http://b'": "LG-SITE-04",
@@ -230,6 +233,9 @@ def test_sinks_name_their_secrets(estate: Estate) -> None:
         "url: 'mqtt://b', credentials: {}": "LG-VAL-11",
         "url: 'mqtt://b', credentials: {credential: ../x}": "LG-SEC-05",
         "url: 'mqtt://b', tls: {ca: x}": "LG-SITE-07",
+        "url: ['mqtt://b', 'mqtt://c', 'mqtt://b:1883']": "LG-SITE-08",
+        "url: ['mqtt://b', 'http://c']": "LG-SITE-04",
+        "url: []": "LG-VAL-05",
         "url: 'mqtt://b:99999'": "LG-SITE-04",
         "url: 'mqtt://b', credentials: {env: A}, password: {env: B}": "LG-DEV-13",
     }.items():

@@ -35,6 +35,9 @@ class ManualClock:
     def quality(self) -> TimeQuality:
         return TimeQuality.SYNC
 
+    def is_provisional(self) -> bool:
+        return False
+
 
 def point(name: str, address: dict[str, Any], **traits: Any) -> Point:
     """A float point with this address."""

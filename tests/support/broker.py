@@ -65,6 +65,10 @@ def always(_got: Got) -> int | None:
     return 0
 
 
+def silent(_connection: Connection) -> None:
+    """Say nothing beside CONNACK."""
+
+
 def never(_got: Got) -> int | None:
     """Acknowledge nothing."""
     return None
@@ -88,6 +92,8 @@ class Script:
     is_deaf: bool = False
     """Half-open: reads nothing and answers nothing, but keeps the connection."""
     closes_at_connect: bool = False
+    greets: Callable[[Connection], None] = silent
+    """Called right after CONNACK, in the same piece on the wire."""
 
 
 class Connection:
@@ -208,6 +214,8 @@ class Connection:
         self.send(_CONNACK, body)
         if self._script.connack:
             self.cut()
+            return
+        self._script.greets(self)
 
     def _take(self, got: Got) -> None:
         self.got.append(got)

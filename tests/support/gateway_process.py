@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping
+import time
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +51,8 @@ class GatewayProcess:
         *options: str,
         module: str = "gateway.cli.main",
         environment: Mapping[str, str] | None = None,
-        before: Callable[[], None] | None = None,
     ) -> None:
-        """Start it. `module` may stand around the command line; `before` runs in the child."""
+        """Start it. `module` may stand around the command line, to watch or to limit it."""
         self.folders = folders
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         (folders.base / "notify").unlink(missing_ok=True)
@@ -65,7 +65,6 @@ class GatewayProcess:
                 stderr=log,
                 stdout=log,
                 env={**os.environ, **folders.environment(), **(environment or {})},
-                preexec_fn=before,
             )
 
     def wait_ready(self) -> None:
@@ -73,12 +72,17 @@ class GatewayProcess:
         while b"READY=1" not in self._notify.recv(4096):
             pass
 
-    def wait_for(self, word: bytes) -> bytes:
-        """Return the next notification that holds this word."""
-        while True:
-            message = self._notify.recv(4096)
-            if word in message:
-                return message
+    def wait_for(self, word: bytes, *, within_s: float = START_TIMEOUT_S) -> bytes:
+        """Return the next notification that holds this word; TimeoutError when none comes."""
+        deadline = time.monotonic() + within_s
+        try:
+            while True:
+                self._notify.settimeout(max(0.001, deadline - time.monotonic()))
+                message = self._notify.recv(4096)
+                if word in message:
+                    return message
+        finally:
+            self._notify.settimeout(START_TIMEOUT_S)
 
     def stop(self) -> int:
         """Stop it as systemd would, and return its exit status."""

@@ -19,7 +19,13 @@ from tests.support.points import NOWHERE
 
 NOW_MS = 1_790_000_000_000
 QUICK = Pace(
-    backoff_min=0.01, backoff_max=0.08, connect=5.0, acknowledge=5.0, stable=0.0, goodbye=1.0
+    backoff_min=0.01,
+    backoff_max=0.08,
+    patient=0.08,
+    connect=5.0,
+    acknowledge=5.0,
+    stable=0.0,
+    goodbye=1.0,
 )
 WAIT_S = 10.0
 SPEC = ConnectSpec(
@@ -43,6 +49,9 @@ class LoopClock:
 
     def quality(self) -> TimeQuality:
         return TimeQuality.SYNC
+
+    def is_provisional(self) -> bool:
+        return False
 
 
 def a_sink(port: int, **changes: Any) -> Sink:

@@ -87,6 +87,10 @@ class ManualClock:
         """Return what it was made with."""
         return self._quality
 
+    def is_provisional(self) -> bool:
+        """Return False: it shows a time of day."""
+        return False
+
     def step(self, milliseconds: int) -> None:
         """Set the wall clock forward or back."""
         self.epoch_ms += milliseconds

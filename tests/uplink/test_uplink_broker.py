@@ -399,5 +399,5 @@ async def test_bulk_is_kept_short_so_that_an_alarm_need_not_queue_behind_it() ->
     ):
         await uplink.connected()
         big = a_message(1, payload=json.dumps("x" * 60_000).encode())
-        assert [uplink.try_publish(big) for _ in range(3)] == [True, True, False]
+        assert [uplink.try_publish(big) for _ in range(3)] == [True, False, False]
         assert uplink.try_publish(a_message(2, lane=Lane.EVENT))

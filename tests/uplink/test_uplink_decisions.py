@@ -13,11 +13,12 @@ from gateway.uplink.backoff import Backoff
 from gateway.uplink.diagnosis import explain_code, explain_error
 from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
 from gateway.uplink.fates import fate_of
+from gateway.uplink.pacing import MOST_BYTES
 from gateway.uplink.secrets import Login, read_login, read_secret
 from gateway.uplink.session import _TICKS, SILENCE_FACTOR  # pyright: ignore[reportPrivateUsage]
 from gateway.uplink.state import Pace
 from gateway.uplink.versions import Versions
-from gateway.uplink.window import MAX_BYTES, Window
+from gateway.uplink.window import Window
 from tests.support.uplinks import NOW_MS, a_sink
 
 
@@ -51,7 +52,7 @@ def test_a_half_open_link_is_found_within_fifteen_seconds_at_the_default_keepali
 
 
 def test_the_pace_of_the_field_is_that_of_the_contract() -> None:
-    assert (Pace().backoff_min, Pace().backoff_max) == (1, 30)
+    assert (Pace().backoff_min, Pace().backoff_max) == (1, 8)
 
 
 def test_a_tenth_of_the_window_is_for_events() -> None:
@@ -74,11 +75,11 @@ def test_small_windows_keep_room_for_both(slots: int, telemetry: int) -> None:
 
 def test_telemetry_in_flight_is_bounded_in_bytes_but_one_message_always_goes() -> None:
     window = Window(100)
-    assert window.has_room(Lane.TELEMETRY, 10 * MAX_BYTES)
-    window.take(10 * MAX_BYTES)
+    assert window.has_room(Lane.TELEMETRY, 10 * MOST_BYTES)
+    window.take(10 * MOST_BYTES)
     assert not window.has_room(Lane.TELEMETRY, 1)
     assert window.has_room(Lane.EVENT, 1)
-    window.give_back(10 * MAX_BYTES)
+    window.give_back(10 * MOST_BYTES)
     assert (window.count, window.bytes) == (0, 0)
 
 

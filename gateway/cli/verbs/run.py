@@ -10,6 +10,8 @@ from pathlib import Path
 
 from gateway.app import last_good
 from gateway.app.daemon import Daemon, Machine
+from gateway.app.last_resort import LastResort
+from gateway.app.timekeeping import read_floor
 from gateway.cli.output import Exit, complain, is_chinese
 from gateway.model.clock import Clock
 from gateway.ops.clock import SystemClock
@@ -70,7 +72,7 @@ def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
 
 
 async def _serve(file: Path, site: Site, where: Places, started: last_good.Started) -> None:
-    machine = Machine(_clock(site), where, ServiceManager())
+    machine = Machine(_clock(site, where), where, ServiceManager(), LastResort())
     # What was made at start lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -79,7 +81,8 @@ async def _serve(file: Path, site: Site, where: Places, started: last_good.Start
     await Daemon(file, site, machine).run(started.refused)
 
 
-def _clock(site: Site) -> Clock:
+def _clock(site: Site, where: Places) -> Clock:
+    floor_ms = read_floor(where.state)
     if site.gateway.clock == "trusted":
-        return SystemClock(lambda: True)
-    return SystemClock()
+        return SystemClock(lambda: True, floor_ms)
+    return SystemClock(floor_ms=floor_ms)

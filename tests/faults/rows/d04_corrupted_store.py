@@ -46,6 +46,9 @@ class _Clock:
     def quality(self) -> TimeQuality:
         return TimeQuality.SYNC
 
+    def is_provisional(self) -> bool:
+        return False
+
 
 def _database(folder: Path) -> Path:
     return folder / "outbox.db"
