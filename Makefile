@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 DURATION ?=
 JSON ?=
 
-.PHONY: demo test check bench kills nothing-false fuzz format docs lock clean
+.PHONY: demo test check bench faults sabotage simulate peer-storage kills nothing-false fuzz format docs lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,8 +34,24 @@ bench: $(STAMP)
 	@./deploy/test-packages.sh
 	$(BIN)/python -m tests.bench
 
-# Longer campaigns, run by hand: fifty kills under load, a hundred thousand faulty transactions, ten
-# million inputs for each codec (two hours of one core).
+# Longer campaigns, run by hand: the whole fault matrix, builds that are broken on purpose, two hundred
+# seeds in virtual time, a peer's storage beside ours, fifty kills under load, a hundred thousand faulty
+# transactions, ten million inputs for each codec (two hours of one core).
+faults: $(STAMP)
+	@./deploy/test-packages.sh
+	$(BIN)/python -m tests.faults
+
+sabotage: $(STAMP)
+	@./deploy/test-packages.sh
+	$(BIN)/python -m tests.faults.sabotage
+
+simulate: $(STAMP)
+	$(BIN)/python -m tests.virtual --seeds 1..200
+	$(BIN)/python -m tests.virtual --day
+
+peer-storage: $(STAMP)
+	$(BIN)/python -m tests.faults.peer
+
 kills: $(STAMP)
 	@./deploy/test-packages.sh
 	$(BIN)/python -m tests.e2e.test_kill_nine 50

@@ -1,10 +1,12 @@
 #!/bin/sh
-# The Debian packages that the tests run against: a real broker and a foreign Modbus master.
+# The Debian packages that the tests run against: real brokers, a foreign Modbus master, and what
+# injects the faults of the matrix.
 # With root or sudo they are installed; otherwise their names are said and the run fails.
 set -eu
 missing=""
-for pair in mosquitto:mosquitto mbpoll:mbpoll openssl:openssl systemd-analyze:systemd \
-        gcc:gcc; do
+for pair in mosquitto:mosquitto nats-server:nats-server mbpoll:mbpoll openssl:openssl systemd-analyze:systemd \
+        gcc:gcc nats-server:nats-server faketime:faketime stress-ng:stress-ng nft:nftables \
+        ip:iproute2 mkfs.ext4:e2fsprogs fusermount3:fuse3; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] ||
         missing="$missing ${pair##*:}"
 done

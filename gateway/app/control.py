@@ -86,6 +86,7 @@ class ControlDesk:
             "clock": house.clock.quality(),
             "now": house.clock.now_ms(),
             "time_lost": house.time.is_lost(),
+            "clock_steps": house.time.steps,
             "devices": len(house.site.devices),
             "online": sum(state.is_online for state in states.values()),
             "offline": {id_: state.why for id_, state in offline.items()},

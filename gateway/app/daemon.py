@@ -21,7 +21,7 @@ from gateway.app.reload import SiteDiff, diff
 from gateway.app.rooms import Building, Grounds, Rooms, open_outbox, summary, watchdog
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.clock import Clock
-from gateway.ops.control import ControlServer
+from gateway.ops.control import ControlError, ControlServer
 from gateway.ops.notify import ServiceManager
 from gateway.ops.paths import Places
 from gateway.settings.problems import Problem
@@ -121,7 +121,10 @@ class Daemon:
             self._hung_up.clear()
             if self._stop.is_set():
                 return
-            await self._reload(rooms)
+            try:
+                await self._reload(rooms)
+            except ControlError as refused:
+                _log.error("reload refused: %s", refused)
 
     async def _reload(self, rooms: Rooms) -> dict[str, Any]:
         """Apply the changed file; a bad one leaves the old site running, and says why."""
@@ -133,7 +136,10 @@ class Daemon:
                 self._machine.manager.ready(f"{len(self._site.devices)} devices")
 
     async def _apply(self, rooms: Rooms) -> dict[str, Any]:
-        result = await asyncio.to_thread(last_good.load_and_vet, self._file)
+        try:
+            result = await asyncio.to_thread(last_good.load_and_vet, self._file)
+        except OSError as error:  # such as no descriptor left for a look at the files
+            raise ControlError(f"the files cannot be read now: {error}") from error
         errors = [problem for problem in result.problems if problem.severity == "error"]
         if result.site is None:
             rooms.house.refused = errors

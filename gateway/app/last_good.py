@@ -40,7 +40,7 @@ def load_or_fall_back(file: Path, state: Path, *, strict: bool) -> Started:
     result = load_and_vet(file)
     if result.site is not None or strict:
         return Started(result, ())
-    saved = _saved_copy(state)
+    saved = saved_copy(state)
     if saved is None:
         return Started(result, ())
     fallback = load_and_vet(saved)
@@ -107,7 +107,8 @@ def _sync(path: Path) -> None:
         os.close(opened)
 
 
-def _saved_copy(state: Path) -> Path | None:
+def saved_copy(state: Path) -> Path | None:
+    """Return the last site that worked, whole; None when there is none."""
     for folder in (state / _FOLDER, state / f"{_FOLDER}.old"):
         try:
             index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))

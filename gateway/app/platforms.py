@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from random import Random, SystemRandom
 from typing import Any
 
+from gateway.app.around import Around, Census
 from gateway.app.reload import SiteDiff
-from gateway.app.sink import ROOM, Around, Census, SinkTask
+from gateway.app.sink import ROOM, SinkTask
 from gateway.app.software import SOFTWARE
+from gateway.app.standing import ROOM as EVENTS_ROOM
+from gateway.app.standing import Standing, known_of
 from gateway.dialects import registry
 from gateway.dialects.births import births_of
 from gateway.dialects.contract import DialectSetup
@@ -91,7 +94,12 @@ class Platforms:
             make_session=self._make_session,
         )
         running = SinkTask(
-            dialect, outbox.feed(sink.name), uplink, sink=sink, census=self._census(site, sink)
+            dialect,
+            outbox.feed(sink.name),
+            uplink,
+            sink=sink,
+            census=self._census(site, sink),
+            standing=Standing(sink.name, known_of(sink.name, outbox.states(EVENTS_ROOM))),
         )
         stop = asyncio.Event()
         task = tasks.create_task(running.run(around, stop), name=f"sink:{sink.name}")
@@ -125,6 +133,15 @@ def _status(sink: SinkTask) -> dict[str, Any]:
         "delivered": counters.delivered,
         "refused": counters.refused,
         "too_large": counters.too_large,
-        "nobody_listens": sink.nobody_listens,
+        "nobody_listens": sink.doubts.nobody_listens,
+        "is_unheard": sink.doubts.unheard.is_so,
+        "broker": state.broker,
+        "brokers": list(sink.uplink.brokers),
+        "refused_streams": sink.doubts.streams.shown(),
+        "refused_stream_count": len(sink.doubts.streams),
+        "dead_letters": sink.doubts.dead_letters,
+        "duplicate_client_id": sink.uplink.is_taken_over,
+        "refusal_proof": sink.doubts.canary.proof,
+        "bytes_limit": sink.uplink.bytes_limit,
         "connects": counters.connects,
     }

@@ -6,7 +6,7 @@ behind; a run that ended before anyone knew leaves a span without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,17 +54,33 @@ class Span:
         """What its corrected times are worth."""
         return TimeQuality.HOLDOVER if self.is_vouched_for else TimeQuality.UNSYNC
 
+    def is_of_its_run(self, committed: Committed) -> bool:
+        """Whether this record was made in its run or later."""
+        return committed.ep == self.ep and committed.seq >= self.first
+
     def holds(self, committed: Committed) -> bool:
-        """Whether this record was made in it."""
+        """Whether this record, of its run or later, was made in it.
+
+        One that was taken before and committed after its end counts as well. Its time tells: the
+        right time is later than any provisional one; what says `holdover` was corrected already.
+        """
         return (
-            committed.ep == self.ep
-            and committed.seq >= self.first
-            and (self.last is None or committed.seq <= self.last)
+            (self.last is None or committed.seq <= self.last)
             and (self.until_ms is None or committed.record.ts_ms <= self.until_ms)
+            and self.may_hold(committed.record.tq)
         )
 
+    def may_hold(self, tq: TimeQuality) -> bool:
+        """Whether something of that quality may have a time of this span.
 
-def redated(committed: Committed, spans: Iterable[Span]) -> Committed:
+        Where the remembered time came from a clock that was ahead, the right time is the earlier
+        one, and only the quality tells them apart.
+        """
+        is_later_right = self.behind_ms is not None and self.behind_ms > 0
+        return tq is TimeQuality.UNSYNC or (is_later_right and tq is not TimeQuality.HOLDOVER)
+
+
+def redated(committed: Committed, spans: Sequence[Span]) -> Committed:
     """Return the record with the time at which it was really made.
 
     Its time quality is `holdover`: the clock was not disciplined then, but has been traced back;
@@ -72,10 +88,8 @@ def redated(committed: Committed, spans: Iterable[Span]) -> Committed:
     Where that cannot be done, values are stale with the reason `clock`: their time is a guess.
     """
     record = committed.record
-    if record.tq is not TimeQuality.UNSYNC:
-        return committed
-    span = next((one for one in spans if one.holds(committed)), None)
-    if span is None or span.last is None:
+    span = next((one for one in reversed(spans) if one.is_of_its_run(committed)), None)
+    if span is None or span.last is None or not span.holds(committed):
         return committed
     if span.behind_ms is not None:
         body = record.body
@@ -91,9 +105,7 @@ def redated(committed: Committed, spans: Iterable[Span]) -> Committed:
 def redated_readings(readings: Readings, span: Span) -> Readings:
     """Return readings of the run of this span as `redated` would their record."""
     is_provisional = (
-        readings.tq is TimeQuality.UNSYNC
-        and span.until_ms is not None
-        and readings.ts_ms <= span.until_ms
+        span.may_hold(readings.tq) and span.until_ms is not None and readings.ts_ms <= span.until_ms
     )
     if not is_provisional or span.behind_ms is None:
         return readings

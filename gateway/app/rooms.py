@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
+from gateway.app.around import Around
 from gateway.app.commander import Commander
 from gateway.app.control import House
 from gateway.app.doors import Doors
@@ -21,7 +23,6 @@ from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.platforms import Platforms
 from gateway.app.secrecy import session_secrets
-from gateway.app.sink import Around
 from gateway.app.timekeeping import FLOOR_NAME, Timekeeper
 from gateway.app.watchdog import LINE_STALL_S, SINK_STALL_S, Watchdog
 from gateway.commands.memory import ROOM as COMMANDS_ROOM
@@ -108,7 +109,12 @@ class Building:
     ) -> None:
         """Make all rooms and hand them to each other."""
         clock, seams = grounds.clock, grounds.around
-        rules = Rules(site.devices, outbox.states, lambda: new_eid(clock, seams.rng))
+        rules = Rules(
+            site.devices,
+            outbox.states,
+            lambda: new_eid(clock, seams.rng),
+            zone=ZoneInfo(site.gateway.timezone),
+        )
         pipeline = Pipeline(site, outbox, clock, rules)
         lines = FieldLines(
             pipeline,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from gateway.app.inbox import Inbox
-from gateway.dialects.contract import Birth, Dialect, Dropped, Encoded, Now, Ranges, SeqRange
-from gateway.model.clock import Clock
-from gateway.model.command import BadCommand, Command
-from gateway.model.ids import GATEWAY_ITSELF, DeviceId
-from gateway.model.publication import Arrival, Fate, Outcome, Publication
-from gateway.model.record import Committed, Lane, LogBody, Record, StateChange
+from gateway.app.around import Around, Census
+from gateway.app.backfill import Backfill
+from gateway.app.doubts import Doubts
+from gateway.app.hearing import hear
+from gateway.app.standing import SETTLED_S, Standing
+from gateway.app.streams import DENIED, LOOKED_AT, RETRY_S, SOON_S, Stream, stream_of
+from gateway.dialects.contract import Dialect, Encoded, Now
+from gateway.model.publication import Fate, Outcome, Publication
+from gateway.model.record import Committed, Lane, StateChange
 from gateway.outbox.feed import FeedBatch, Room, SinkFeed
 from gateway.settings.site import Sink
 from gateway.uplink.errors import UplinkDown
@@ -24,69 +26,53 @@ _log = logging.getLogger("linli.sink")
 
 ROOM = "births"
 """Room name under which the devices that were born on each platform are kept."""
-BACKFILL_SHARE = 0.3
-"""Part of the window that old telemetry may fill, so that live values never wait for it."""
-BACKFILL_RECORDS = 400
-"""Records of one piece of backfill; the dialect packs them into few messages."""
 LAST_WORDS_S = 2.0
 """How long a stop waits for what can still be delivered; the rest is safe on disk."""
-
-
-class Times(Protocol):
-    """The timekeeper, as far as a sink needs it."""
-
-    def is_lost(self) -> bool:
-        """Whether the box has no time of day now."""
-        ...
-
-    def redated(self, committed: Committed) -> Committed:
-        """Return the record with its real time, where its own is none."""
-        ...
+LOOK_EVERY_S = 2.0
+"""At what stands against this sink; everything else is told by events."""
+NOTHING = Room(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What a sink is given by the house."""
+class _Flight:
+    """What is remembered of a message until its outcome comes."""
 
-    inbox: Inbox
-    take_command: Callable[[Command | BadCommand], None]
-    clock: Clock
-    keep: Callable[[Sequence[Record], Sequence[StateChange]], Awaitable[None]]
-    """Commits records and state (the audit of what a platform sent, and who was born on it)."""
-    time: Times
-    """Knows whether there is a time of day, and dates what was made without one."""
-
-    def now(self) -> Now:
-        """Return the moment, for the dialect."""
-        return Now(self.clock.now_ms(), self.clock.quality())
-
-
-@dataclass(frozen=True, slots=True)
-class Census:
-    """The devices that a platform may know, and those it knew once."""
-
-    births: tuple[Birth, ...]
-    gone: frozenset[DeviceId]
+    stream: Stream | None
+    backfill_bytes: int
+    """0 for what is no backfill."""
 
 
 class SinkTask:
     """Delivers to one platform, and takes its commands."""
 
-    def __init__(
-        self, dialect: Dialect, feed: SinkFeed, uplink: Uplink, *, sink: Sink, census: Census
+    def __init__(  # noqa: PLR0913 - a platform's language, records, connection, and what is known
+        self,
+        dialect: Dialect,
+        feed: SinkFeed,
+        uplink: Uplink,
+        *,
+        sink: Sink,
+        census: Census,
+        standing: Standing,
     ) -> None:
-        """Take the platform's language, its records, its connection, and who it may know."""
+        """Take the language, the records, the connection, who it may know, and what stood."""
         self.sink = sink
         self.dialect = dialect
         self.feed = feed
         self.uplink = uplink
         self.census = census
-        self.nobody_listens = 0
-        """Messages that the broker took though nobody subscribes to them."""
-        self.refused_births = 0
+        self.doubts = Doubts(dialect, feed, uplink)
+        self._standing = standing
         self._moved_at: float | None = None
-        self._backfill: set[int] = set()
-        self._most_backfill = BACKFILL_RECORDS
+        self._connected_at = 0.0
+        self._probes: frozenset[int] = frozenset()
+        self._retry = asyncio.Event()
+        self._flights: dict[int, _Flight] = {}
+        self._backfill = Backfill()
+        self._pending: deque[Publication] = deque()
+        """Births and current values that are encoded and have not left."""
+        self._old: deque[Publication] = deque()
+        """The same of backfill, which has a share of the window only."""
 
     async def run(self, around: Around, stop: asyncio.Event) -> None:
         """Deliver until `stop`; then what can still go goes, and the platform is told."""
@@ -99,6 +85,9 @@ class SinkTask:
                     ("send", self._send(around)),
                     ("settle", self._settle()),
                     ("listen", self._listen(around)),
+                    ("room", self._notice_room()),
+                    ("retry", self._keep_retrying()),
+                    ("look", self._keep_looking(around)),
                 )
             ]
             await stop.wait()
@@ -112,6 +101,7 @@ class SinkTask:
         could_send = (
             self.uplink.state.is_connected
             and self.uplink.in_flight == 0
+            and not self.doubts.holds_back
             and any(self.feed.progress(lane).pending > self.feed.in_flight(lane) for lane in Lane)
         )
         if not could_send or self._moved_at is None:
@@ -122,10 +112,8 @@ class SinkTask:
 
     async def _send(self, around: Around) -> None:
         while True:
-            await self.uplink.connected()
-            self.feed.requeue()
-            # What was encoded and never sent has no outcome that would take it out again.
-            self._backfill.clear()
+            state = await self.uplink.connected()
+            self._begin(around, is_silent=state.protocol == "3.1.1")
             async with asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(
                     self._serve(around), name=f"sink:{self.sink.name}:connection"
@@ -133,20 +121,69 @@ class SinkTask:
                 await self.uplink.lost()
                 serving.cancel()
 
+    def _begin(self, around: Around, *, is_silent: bool) -> None:
+        """What was on its way, or encoded and never sent, is handed out again."""
+        self._connected_at = around.clock.monotonic()
+        self.doubts.canary.connected(
+            is_needed=is_silent and self.sink.ack == "puback",
+            is_possible=self.uplink.echo is not None,
+        )
+        self.feed.requeue()
+        self._flights.clear()
+        self._backfill.clear()
+        self._pending.clear()
+        self._old.clear()
+        self._retry.set()
+
     async def _serve(self, around: Around) -> None:
-        """Send births, then a snapshot of all values, then what is due, until the link is lost."""
+        """Send births, then a snapshot of all values, then what is due, until the link is lost.
+
+        Events overtake everything that waits for room. All else is handed out only when what was
+        handed out before has left.
+        """
+        gone = sorted(self.census.gone)
+        self._pending.extend(self.dialect.connected(self.census.births, gone, around.now()))
+        is_greeted = False
         try:
-            census = self.census
-            gone = sorted(census.gone)
-            for publication in self.dialect.connected(census.births, gone, around.now()):
-                await self.uplink.publish(publication)
-            await self._remember(around)
-            around.inbox.put_snapshot(self.sink.name)
-            while (batch := await self.feed.next(lambda: self._room(around))) is not None:
-                for publication in self._encode(batch, around):
-                    await self.uplink.publish(publication)
+            is_open = True
+            while is_open:
+                self.feed.look_up()
+                self._push()
+                if not is_greeted and not self._pending:
+                    is_greeted = True
+                    await self._remember(around)
+                    around.inbox.put_snapshot(self.sink.name)
+                if await self._send_events(around) or await self._hand_out(around):
+                    continue
+                is_open = await self.feed.news()
         except UplinkDown:
             return  # `lost` says so too, and what was handed out is handed out again
+
+    def _push(self) -> None:
+        """Let go what has room: births and current values, then old ones within their share."""
+        while self._pending and self.uplink.try_publish(self._pending[0]):
+            self._pending.popleft()
+        while self._old and self._may_backfill() and self.uplink.try_publish(self._old[0]):
+            self._backfill.sent(self._flights[id(self._old.popleft())].backfill_bytes)
+
+    async def _send_events(self, around: Around) -> bool:
+        room = Room(self._room(around).events, 0, 0)
+        batch = await self.feed.take(self._within(room, around))
+        if batch is None:
+            return False
+        for publication in self._encode(batch, around):
+            await self.uplink.publish(publication)
+        return True
+
+    async def _hand_out(self, around: Around) -> bool:
+        free = self._room(around)
+        room = Room(0, 0 if self._pending else free.live, 0 if self._old else free.backfill)
+        batch = await self.feed.take(self._within(room, around))
+        if batch is None:
+            return False
+        (self._old if batch.is_backfill else self._pending).extend(self._encode(batch, around))
+        self._push()
+        return True
 
     async def use(self, census: Census, around: Around) -> None:
         """Tell the platform of devices that came, changed or went with a reload."""
@@ -171,22 +208,49 @@ class SinkTask:
         free = max(0, window - self.uplink.in_flight)
         if around.time.is_lost():  # alarms must arrive; values wait until they can be dated
             return Room(max(free, 1), 0, 0)
-        is_full = len(self._backfill) >= max(1, int(window * BACKFILL_SHARE))
-        return Room(max(free, 1), free, 0 if is_full or not free else self._most_backfill)
+        piece = self._backfill.piece(self.uplink.bytes_limit)
+        return Room(max(free, 1), free, piece if free and self._may_backfill() else 0)
+
+    def _within(self, room: Room, around: Around) -> Room:
+        """Return nothing, or one record now and then, while sending makes no sense."""
+        if not self.doubts.holds_back:
+            return room
+        if not self.doubts.may_probe(around.clock.monotonic()):
+            return NOTHING
+        return Room(min(room.events, 1), min(room.live, 1), min(room.backfill, 1))
+
+    def _may_backfill(self) -> bool:
+        share = self.sink.backfill_share
+        window = self.uplink.state.window or self.sink.window
+        return self._backfill.has_room(int(window * share), int(self.uplink.bytes_limit * share))
 
     def _encode(self, batch: FeedBatch, around: Around) -> Sequence[Publication]:
         now = around.now()
         publications: list[Publication] = []
-        withheld: list[int] = []
         items = [around.time.redated(item) for item in batch.items]
+        streams = {item.seq: stream_of(item.record) for item in items}
+        withheld: list[int] = []
         for encoded in self._encode_or_bisect(items, now, is_backfill=batch.is_backfill):
-            publications.extend(encoded.publications)
             withheld.extend(encoded.withheld)
+            for publication in encoded.publications:
+                stream = streams[publication.covers[0]] if publication.covers else None
+                if not self._is_held(publication, stream):
+                    size = len(publication.payload) if batch.is_backfill else 0
+                    self._flights[id(publication)] = _Flight(stream, size)
+                    publications.append(publication)
         if withheld:
             self.feed.done(batch.lane, withheld)
         if batch.is_backfill:
-            self._backfill.update(id(publication) for publication in publications)
+            self._backfill.learn(len(items), publications)
         return publications
+
+    def _is_held(self, publication: Publication, stream: Stream | None) -> bool:
+        """Set aside what belongs to a refused stream, unless it is the one that is tried."""
+        why = None if stream is None else self.doubts.streams.why(stream)
+        if why is None or not self._probes.isdisjoint(publication.covers):
+            return False
+        self.feed.refused(publication.lane, publication.covers, why)
+        return True
 
     def _encode_or_bisect(
         self, items: Sequence[Committed], now: Now, *, is_backfill: bool
@@ -206,67 +270,115 @@ class SinkTask:
 
     def _set_aside(self, item: Committed, exc: Exception) -> None:
         _log.error("record seq=%d cannot be encoded", item.seq, exc_info=exc)
+        self.doubts.dead_letters += 1
         self.feed.refused(item.record.lane, [item.seq], f"encode: {type(exc).__name__}: {exc}")
 
     # --- up from the broker ------------------------------------------------------------------
 
     async def _settle(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             for outcome in await self.uplink.outcomes():
-                self._take(outcome)
+                self._take(outcome, loop.time())
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: Outcome, now: float) -> None:
         self._moved_at = None
         publication = outcome.publication
-        self._backfill.discard(id(publication))
+        flight = self._flights.pop(id(publication), None)
+        if flight is not None and flight.backfill_bytes:
+            self._backfill.settled(flight.backfill_bytes)
         lane, covers = publication.lane, publication.covers
         match outcome.fate:
             case Fate.DELIVERED | Fate.NOBODY_LISTENS:
-                self.nobody_listens += outcome.fate is Fate.NOBODY_LISTENS
-                if self.sink.ack == "puback":
-                    self.feed.done(lane, covers)
-                else:
-                    self.feed.notify()  # the window has room; `done` comes with the platform's word
+                self._take_delivered(outcome, flight, now)
             case Fate.REFUSED if not covers:
-                self.refused_births += 1
-                _log.error(
-                    "refused sink=%s topic=%s %s", self.sink.name, publication.topic, outcome.reason
-                )
+                self.doubts.refused_births += 1
+                topic = publication.topic
+                _log.error("refused sink=%s topic=%s %s", self.sink.name, topic, outcome.reason)
             case Fate.REFUSED:
-                self.feed.refused(lane, covers, outcome.reason)
+                self._take_refused(flight, outcome)
             case Fate.TOO_LARGE if len(covers) > 1:
-                self._most_backfill = max(1, len(covers) // 2)
+                self._backfill.most = max(1, len(covers) // 2)
                 self.feed.again(lane, covers)
             case Fate.TOO_LARGE:
+                self.doubts.dead_letters += 1
                 self.feed.too_large(lane, covers)
             case Fate.BUSY:
                 self.feed.again(lane, covers)
 
+    def _take_delivered(self, outcome: Outcome, flight: _Flight | None, now: float) -> None:
+        publication, to_nobody = outcome.publication, outcome.fate is Fate.NOBODY_LISTENS
+        lane, covers, doubts = publication.lane, publication.covers, self.doubts
+        if publication.topic != self.uplink.echo:
+            doubts.nobody_listens += to_nobody
+            doubts.unheard.delivered(now, to_nobody=to_nobody)
+        is_asking = self.sink.hold_unheard
+        if is_asking and doubts.is_to_be_held(publication, now, to_nobody=to_nobody):
+            self.feed.again(lane, covers)
+            return
+        if flight is not None and flight.stream and self.doubts.streams.taken(flight.stream):
+            self.doubts.streams.open(flight.stream)
+            self._retry.set()
+        if self.sink.ack != "puback" or not self.doubts.canary.acknowledged(lane, covers):
+            self.feed.notify()  # the window has room; `done` comes with a word of the platform
+        else:
+            self.feed.done(lane, covers)
+
+    def _take_refused(self, flight: _Flight | None, outcome: Outcome) -> None:
+        publication, reason = outcome.publication, outcome.reason
+        if DENIED not in reason:
+            self.doubts.dead_letters += len(publication.covers)
+        elif flight is not None and flight.stream is not None:
+            self.doubts.streams.refused(flight.stream, reason)
+        self.feed.refused(publication.lane, publication.covers, reason)
+
     async def _listen(self, around: Around) -> None:
         while True:
             for arrival in await self.uplink.arrivals():
-                await self._hear(arrival, around)
+                if arrival.topic == self.uplink.echo:
+                    for proven in self.doubts.canary.heard(arrival.payload):
+                        self.feed.done(proven.lane, proven.covers)
+                else:
+                    await hear(arrival, self.dialect, self.feed, around)
 
-    async def _hear(self, arrival: Arrival, around: Around) -> None:
-        received = self.dialect.received(arrival, around.now())
-        for command in received.commands:
-            around.take_command(command)
-        for lane in Lane:
-            for part in _parts(received.acknowledged):
-                self.feed.done_range(lane, part.first, part.last)
-            for wanted in received.wanted:
-                for part in wanted.ranges:
-                    self.feed.replay(lane, part.first, part.last, wanted.ep)
-        if received.dropped:
-            await around.keep([self._audit(one, around.now()) for one in received.dropped], ())
+    async def _notice_room(self) -> None:
+        while True:
+            await self.uplink.room_again()
+            self.feed.notify()
 
-    def _audit(self, dropped: Dropped, now: Now) -> Record:
-        fields = (
-            ("sink", str(self.sink.name)),
-            ("topic", dropped.topic),
-            ("reason", dropped.reason),
-        )
-        return Record(GATEWAY_ITSELF, now.ms, now.tq, LogBody("dropped", fields))
+    # --- what stands against it --------------------------------------------------------------
+
+    async def _keep_retrying(self) -> None:
+        """Put out again what the broker did not allow, in case it does now."""
+        wait_s = RETRY_S
+        while True:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._retry.wait()
+            except TimeoutError:
+                pass
+            self._retry.clear()
+            wait_s = RETRY_S
+            if self.uplink.state.is_connected:
+                again = self.doubts.streams.again(await self.feed.kept_refused(DENIED, LOOKED_AT))
+                self._probes = again.probes
+                self.feed.retry(again.chosen)
+                wait_s = RETRY_S if again.is_all else SOON_S
+
+    async def _keep_looking(self, around: Around) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = around.clock.monotonic()
+            if self.uplink.state.is_connected:
+                self.doubts.ask_canary(around)
+                self.doubts.unheard.look(now)
+                self.feed.notify()  # a held sink tries a record now and then
+            may_clear = self.uplink.state.is_connected and now - self._connected_at >= SETTLED_S
+            told = self._standing.compare(
+                self.doubts.conditions(), around.now(), may_clear=may_clear
+            )
+            if told is not None:
+                await around.keep(told.records, told.changes)
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -274,7 +386,8 @@ class SinkTask:
         try:
             async with asyncio.timeout(LAST_WORDS_S):
                 # The feed tells that there is work, not that there is none: so it is asked.
-                while self.uplink.state.is_connected and self._has_work():  # noqa: ASYNC110
+                while self.uplink.state.is_connected and self._has_work():
+                    self.doubts.ask_canary(around, is_last=True)
                     await asyncio.sleep(0.02)
                 for publication in self.dialect.goodbye(around.now()):
                     await self.uplink.publish(publication)
@@ -285,7 +398,3 @@ class SinkTask:
         return self.uplink.in_flight > 0 or any(
             self.feed.in_flight(lane) or self.feed.progress(lane).pending for lane in Lane
         )
-
-
-def _parts(ranges: Sequence[Ranges]) -> list[SeqRange]:
-    return [part for one in ranges for part in one.ranges]

@@ -20,12 +20,20 @@ ROOM = "clock"
 SPANS_KEY = "spans"
 UNSYNC_KEY = "unsync"
 LOOK_EVERY_S = 1.0
+AT_ONCE_S = 0.005
+"""Between the first and the last clock of one look; a machine that is busy looks again."""
+MOST_LOOKS = 100
+"""On a machine that lets us work so little, the last look has to do."""
 STEP_MS = 2000
 """A wall clock that moved by more than this against the monotonic one was set."""
 UNSYNC_AFTER_S = 60.0
 """Synchronisation may be missing for so long, at a start for instance, before it is told."""
 SAVE_EVERY_S = 300.0
-MOST_SPANS = 20
+MOST_SPANS = 500
+"""Starts without the time that are remembered: twenty days of hourly power
+cuts. What an older one left undelivered goes out `unsync`, with a time that is too early."""
+IN_FLIGHT = 100_000
+"""Records that may have been taken before the time was known and are committed after."""
 FLOOR_NAME = "clock-floor"
 SEVERITY = 1
 
@@ -141,12 +149,20 @@ class Timekeeper:
         self._judge_sync(records, changes)
         if records or changes:
             await self._keep(records, changes)
-        if self._saved_at is None or now.at_s - self._saved_at >= SAVE_EVERY_S:
+        is_found = before.is_provisional and not now.is_provisional
+        if is_found or self._saved_at is None or now.at_s - self._saved_at >= SAVE_EVERY_S:
             self._save_floor()
 
     def _look(self) -> _Seen:
-        clock = self._clock
-        return _Seen(clock.now_ms(), clock.monotonic(), clock.is_provisional())
+        """Read all at one moment: the clock may be set, or we be held up, between two of them."""
+        clock, looks = self._clock, 0
+        while True:
+            is_provisional, at_s = clock.is_provisional(), clock.monotonic()
+            wall_ms = clock.now_ms()
+            is_one_moment = clock.monotonic() - at_s < AT_ONCE_S
+            looks += 1
+            if looks >= MOST_LOOKS or (is_one_moment and clock.is_provisional() is is_provisional):
+                return _Seen(wall_ms, at_s, is_provisional)
 
     def _open_span(self) -> None:
         self._spans.append(Span(self._outbox.ep, self._outbox.last_seq + 1))
@@ -158,7 +174,7 @@ class Timekeeper:
         if self._spans and self._spans[-1].last is None:
             self._spans[-1] = replace(
                 self._spans[-1],
-                last=self._outbox.last_seq,
+                last=self._outbox.last_seq + IN_FLIGHT,
                 until_ms=until_ms,
                 behind_ms=behind_ms,
                 is_vouched_for=self._clock.quality() is not TimeQuality.UNSYNC,

@@ -146,6 +146,13 @@ class Dialect(Protocol):
         """Return the messages for these records, in order within each lane."""
         ...
 
+    def echo(self, now: Now) -> Publication:
+        """Return a message to the topic `ConnectSpec.echo` that differs from the last one.
+
+        Asked for only where MQTT 3.1.1 hides refusals, and where the spec names such a topic.
+        """
+        ...
+
     def received(self, arrival: Arrival, now: Now) -> Received:
         """Return what a message means; never raises, whatever came."""
         ...

@@ -62,6 +62,7 @@ class Native:
         self._heads: dict[tuple[str, DeviceId], str] = {}
         self._bridges: dict[Lane, tuple[int, int | None]] = {}
         self._session_ms: int | None = None
+        self._online_ms = 0
         self._states: dict[DeviceId, Committed] = {}
         """The newest state of each device that was published, which the broker retains."""
 
@@ -78,6 +79,7 @@ class Native:
             self._setup.sink.client_id or str(self._setup.gateway.id),
             will,
             (Subscription(f"{self._base}/dn/+/+"),),
+            echo=self._topic("state", GATEWAY_ITSELF),
         )
 
     def connected(
@@ -85,6 +87,7 @@ class Native:
     ) -> tuple[Publication, ...]:
         """Return the gateway's state and birth, all births, and what clears devices that went."""
         self._births = {}
+        self._online_ms = now.ms
         state = self._gateway_state(now, is_online=True, reason="connected")
         return (
             self._retained("state", GATEWAY_ITSELF, state),
@@ -105,6 +108,12 @@ class Native:
             self._gateway_birth(len(births), now),
             *self._born(changed, now),
             *self._cleared(sorted(gone)),
+        )
+
+    def echo(self, now: Now) -> Publication:
+        """Return the gateway's state once more: still online, said at another moment."""
+        return self._retained(
+            "state", GATEWAY_ITSELF, self._gateway_state(now, is_online=True, reason="connected")
         )
 
     def goodbye(self, now: Now) -> tuple[Publication, ...]:
@@ -143,9 +152,10 @@ class Native:
 
     def _gateway_state(self, now: Now, *, is_online: bool, reason: str) -> str:
         head = self._unstored("state", GATEWAY_ITSELF, now)
+        since_ms = self._online_ms if is_online else now.ms
         return (
             f'{head}"online":{value_text(is_online)},"reason":{text(reason)},'
-            f'"since":{now.ms},"sess":{value_text(self._session_ms)}}}'
+            f'"since":{since_ms},"sess":{value_text(self._session_ms)}}}'
         )
 
     def _unstored(self, kind: str, device: DeviceId, now: Now) -> str:

@@ -67,6 +67,14 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of appended records. `is_durable` is False while the disk refuses."""
+
+    batches: tuple[Batch, ...]
+    is_durable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
     """A record on its way to one sink; `link` is the due record before it, of any ep."""
 

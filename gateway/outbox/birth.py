@@ -159,11 +159,16 @@ def _with_sinks(
 
 
 def _vanished(sinks: Sequence[SinkName], mark: Mark, last_seq: int) -> list[Lost]:
-    """Return what the mark knows of and the database does not; whose lane nobody can say."""
+    """Return what the mark knows of and the database does not.
+
+    In which lane each of them was nobody can say, so that both are told the whole span.
+    """
     if mark.seq <= last_seq:
         return []
     first = last_seq + 1 if last_seq else None
     count = mark.seq - last_seq if last_seq else 0
     return [
-        Lost(sink, Lane.TELEMETRY, mark.ep, first, mark.seq, count, "vanished") for sink in sinks
+        Lost(sink, lane, mark.ep, first, mark.seq, count, "vanished")
+        for sink in sinks
+        for lane in Lane
     ]

@@ -11,7 +11,7 @@ from gateway.model.record import Committed, Lane
 from gateway.outbox.batch import Handed, due_records
 from gateway.outbox.progress import LaneProgress
 from gateway.outbox.replay import MOST_WAITING, Replay, Retries
-from gateway.outbox.rows import Page
+from gateway.outbox.rows import Page, Refusal
 from gateway.outbox.walk import (
     NO_END,
     NO_PAGE,
@@ -211,7 +211,7 @@ class SinkFeed:
             if found is not None:
                 link = found.link
                 break
-        replay.end(link)
+        replay.end(link, self._source.ep)
         if replay.holes:
             self._source.not_kept(self.sink, replay.lane, replay.ep, replay.holes)
 
@@ -287,6 +287,10 @@ class SinkFeed:
         self.notify()
         return True
 
+    async def kept_refused(self, mark: str, most: int) -> Sequence[Refusal]:
+        """Return the first that were refused with `mark` in the reason, in order of seq."""
+        return await self._source.refused_of(self.sink, mark, most)
+
     def retry(self, records: Iterable[Committed]) -> int:
         """Put out again what was refused; return how many were not waiting for it already."""
         added = self._retries.add(records)
@@ -296,6 +300,15 @@ class SinkFeed:
     def _settled(self) -> None:
         self._source.progressed()
         self._news.set()  # there is room again
+
+    def look_up(self) -> None:
+        """Begin to watch for news, before looking with `take`."""
+        self._news.clear()
+
+    async def news(self) -> bool:
+        """Wait until something came or was settled since `look_up`; False after close."""
+        await self._news.wait()
+        return not self._is_closed
 
     def notify(self) -> None:
         """Something may be there to hand out."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,14 +16,14 @@ from typing import Any, Self
 from gateway.model.clock import Clock
 from gateway.model.ids import SinkName
 from gateway.model.record import Committed, Keep, Lane, Record, StateChange
-from gateway.outbox.batch import Batch, Due
+from gateway.outbox.batch import Appended, Batch
 from gateway.outbox.feed import SinkFeed
 from gateway.outbox.ledger import Ledger, Rules, beginning
 from gateway.outbox.mark import read_mark
-from gateway.outbox.recent import Recent
-from gateway.outbox.rows import Lost, Noted, Opened, Page, Refusal, Side, StateKey, Writing
+from gateway.outbox.rows import Lost, Noted, Opened, Side, StateKey, Writing
 from gateway.outbox.schema import DiskRefused, StoreDamaged
 from gateway.outbox.seams import USUAL, Seams
+from gateway.outbox.source import FeedSource, Rooms, Unsaved
 from gateway.outbox.stats import OutboxStats, refusal_line
 from gateway.outbox.store import Place, Store
 from gateway.outbox.telling import Teller
@@ -43,23 +42,6 @@ UNKNOWN_GAP = 1_000_000
 _log = logging.getLogger("linli.outbox")
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What became of appended records. `is_durable` is False while the disk refuses."""
-
-    batches: tuple[Batch, ...]
-    is_durable: bool
-
-
-@dataclass(slots=True)
-class _Unsaved:
-    """What the next transaction carries beside records and progress."""
-
-    states: dict[StateKey, Any]
-    refusals: list[Refusal]
-    accepted: list[tuple[SinkName, int, int]]
-
-
 class Outbox:
     """Durable store-and-forward; an async context manager. All methods belong to the loop."""
 
@@ -71,18 +53,18 @@ class Outbox:
         self._thread = StoreThread(seams.executor)
         self._ledger = Ledger(
             Rules(seams.is_due, seams.new_ep, seams.recent_readings),
-            lambda sink, progress, end: SinkFeed(sink, self, progress, end),
+            lambda sink, progress, end: SinkFeed(sink, self._source, progress, end),
         )
         self._teller = Teller(clock)
-        self._unsaved = _Unsaved({}, [], [])
+        self._unsaved = Unsaved()
         self._lock = asyncio.Lock()
         self._tasks = asyncio.TaskGroup()
-        self._closing, self._dirty = asyncio.Event(), asyncio.Event()
-        self._damage: str | None = None
-        """Set when the open store proved damaged: it is set aside before the next write."""
+        self._closing, self._dirty = asyncio.Event(), self._unsaved.dirty
         self._retry_at = self._urgent_at = self._mark_at = 0.0
         self._counts = Counts()
         self._views = Views(self._ledger, self._store, self._thread, clock)
+        parts = Rooms(self._ledger, self._store, self._thread, self._views, self._counts)
+        self._source = FeedSource(parts, self._unsaved, clock)
 
     @classmethod
     def open(
@@ -176,7 +158,7 @@ class Outbox:
         """Take the sinks of a reloaded site: new ones begin now, missing ones are forgotten."""
         self._sinks = tuple(sinks)
         self._ledger.use_sinks(sinks)
-        self.progressed()
+        self._dirty.set()
 
     def replay(
         self, sink: SinkName, lane: Lane, first: int, last: int, *, ep: int | None = None
@@ -190,8 +172,7 @@ class Outbox:
     async def retry_refused(self, sink: SinkName) -> int:
         """Put out again what this sink refused; return how many records that are."""
         kept = await self._views.refused(self._unsaved.refusals)
-        records = [Committed(one.record, one.ep, one.seq, one.pv) for one in kept]
-        chosen = [each for each, one in zip(records, kept, strict=True) if one.sink == sink]
+        chosen = [Committed(r.record, r.ep, r.seq, r.pv) for r in kept if r.sink == sink]
         return self._ledger.feeds[sink].retry(chosen)
 
     async def append(
@@ -242,14 +223,14 @@ class Outbox:
     ) -> tuple[Batch, ...]:
         """Return what of this went into the reserve: alarms and billing values, or nothing."""
         urgent = tuple(batch for batch in batches if batch.keep >= Keep.BILLING)
-        is_closed = self._damage is not None or self._ledger.ep is None
+        is_closed = self._unsaved.damage is not None or self._ledger.ep is None
         if not urgent or is_closed or self._clock.monotonic() < self._urgent_at:
             return ()
         held = [batch for batch in self._ledger.held.batches if batch.keep >= Keep.BILLING]
         try:
             await self._put((*held, *urgent), urgent, changes, ())
         except StoreDamaged as damage:
-            self._damage = str(damage)
+            self._unsaved.damage = str(damage)
             return ()
         except DiskRefused:
             self._urgent_at = self._clock.monotonic() + RETRY_S
@@ -264,15 +245,15 @@ class Outbox:
             return None
         for _ in range(2):  # a damaged store is set aside, then the fresh one is tried
             try:
-                if self._damage is not None or self._ledger.ep is None:
+                if self._unsaved.damage is not None or self._ledger.ep is None:
                     await self._open_store()
                 return await self._write(records, changes, told)
             except StoreDamaged as damage:
-                self._damage = str(damage)
+                self._unsaved.damage = str(damage)
             except DiskRefused as refusal:
                 self._refuse_from_now(str(refusal))
                 return None
-        self._refuse_from_now(f"damaged again at once: {self._damage}")
+        self._refuse_from_now(f"damaged again at once: {self._unsaved.damage}")
         return None
 
     async def _write(
@@ -352,11 +333,11 @@ class Outbox:
     # --- opening, flushing, closing ------------------------------------------------------------
 
     async def _open_store(self) -> None:
-        damage, sinks, at_ms = self._damage, self._sinks, self._clock.now_ms()
+        damage, sinks, at_ms = self._unsaved.damage, self._sinks, self._clock.now_ms()
         floor_seq = self._ledger.last_seq
 
         def take_over(opened: Opened) -> None:
-            self._damage = None
+            self._unsaved.damage = None
             self._mark_at = self._clock.monotonic() + MARK_S
             self._counts.before = opened.rate or self._counts.before
             self._ledger.opened(opened)
@@ -399,69 +380,6 @@ class Outbox:
             _log.error("the disk did not answer in %s s, progress may be lost", CLOSE_S)
         finally:
             self._thread.stop()
-
-    # --- what feeds see (feed.Source) ----------------------------------------------------------
-
-    def recent(self, lane: Lane) -> Recent:
-        """Return what is in memory."""
-        return self._ledger.recent[lane]
-
-    def due(self, batch: Batch, sink: SinkName) -> Due:
-        """Return which records of the batch are due to the sink."""
-        return self._ledger.due(batch, sink)
-
-    def fresh_from(self) -> int:
-        """Return the first seq of telemetry that is still current."""
-        return self._ledger.fresh_from(self._clock.monotonic())
-
-    async def read(self, lane: Lane, start: int, below: int) -> Page | None:
-        """Return rows from the disk, None when it cannot be read now."""
-        progress = self._ledger.progress_after(())
-        try:
-            page = await self._thread.run(lambda: self._store.read(lane, start, below, progress))
-        except DiskRefused:
-            return None
-        except StoreDamaged as damage:
-            self._damage = str(damage)
-            self.progressed()
-            return None
-        if page.noted.fresh:
-            self._ledger.noted(page.noted)
-            self.progressed()
-        return page
-
-    def refuse(self, sink: SinkName, records: Sequence[Committed], reason: str) -> None:
-        """Keep these records where people can see them; saved together with the progress."""
-        at_ms = self._clock.now_ms()
-        self._unsaved.refusals += [
-            Refusal(sink, each.ep, each.seq, at_ms, reason, each.record, each.pv)
-            for each in records
-        ]
-        self._counts.refused[sink] = self._counts.refused.get(sink, 0) + len(records)
-
-    def accepted(self, sink: SinkName, record: Committed) -> None:
-        """Forget that this record was refused; saved together with the progress."""
-        self._unsaved.refusals = [
-            each
-            for each in self._unsaved.refusals
-            if (each.sink, each.ep, each.seq) != (sink, record.ep, record.seq)
-        ]
-        self._unsaved.accepted.append((sink, record.ep, record.seq))
-
-    def not_kept(
-        self, sink: SinkName, lane: Lane, ep: int | None, holes: Sequence[tuple[int, int]]
-    ) -> None:
-        """Tell that these ranges were asked for again and are no longer kept."""
-        of_ep = self.ep if ep is None else ep
-        self._ledger.untold += [
-            Lost(sink, lane, of_ep, first, last, last - first + 1, "not_kept")
-            for first, last in holes
-        ]
-        self.progressed()
-
-    def progressed(self) -> None:
-        """Save progress soon."""
-        self._dirty.set()
 
     # --- figures and listings ------------------------------------------------------------------
 

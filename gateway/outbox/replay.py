@@ -47,14 +47,14 @@ class Replay:
         self.has_found = self.has_found or is_meant
         return is_meant
 
-    def end(self, next_link: int) -> None:
+    def end(self, next_link: int, present_ep: int) -> None:
         """Note what is missing at the end.
 
         `next_link` is what the next record behind the range points to, or the newest that was due.
         """
         self._missing_up_to(next_link)
-        if self.ep is not None and not self.has_found:
-            self.holes = [(self.first, self.last)]  # nothing of this store is here
+        if self.ep not in {None, present_ep} and not self.has_found:
+            self.holes = [(self.first, self.last)]  # nothing of that store is here
         elif len(self.holes) > MOST_HOLES:
             self.holes = [(self.holes[0][0], self.holes[-1][1])]
 

@@ -49,6 +49,10 @@ PAGE_ROWS = 64
 PAGE_READINGS = 4000
 _EVERYTHING = 1 << 60
 _REFUSED = "SELECT sink, ep, seq, at_ms, reason, payload, pv FROM refused ORDER BY id"
+_REFUSED_OF = (
+    "SELECT sink, ep, seq, at_ms, reason, payload, pv FROM refused "
+    "WHERE sink = ? AND instr(reason, ?) ORDER BY seq LIMIT ?"
+)
 EncodedRow: TypeAlias = tuple[Keep, Sequence[int | bytes | None]]
 
 
@@ -218,6 +222,10 @@ class Store:
                 tables.insert_row(connection, keep, row)
             for refusal in writing.refusals:
                 tables.insert_refusal(connection, refusal)
+            if writing.refusals and (dropped := tables.trim_refused(connection)):
+                told = tables.note_lost(connection, dropped, writing.told)
+                # Passed long ago: they are told, but nobody waits for them.
+                noted = Noted(noted.fresh, [*noted.rows, *told.rows], [*noted.gone, *told.gone])
             for accepted in writing.accepted:
                 tables.delete_refusal(connection, *accepted)
             tables.delete_lost(connection, writing.told)
@@ -328,8 +336,15 @@ class Store:
 
     def refused(self) -> list[Refusal]:
         """Return the refused records, oldest first; those that cannot be read are left out."""
+        return self._refusals(_REFUSED, ())
+
+    def refused_of(self, sink: SinkName, mark: str, most: int) -> list[Refusal]:
+        """Return the first that this sink refused with `mark` in the reason, in order of seq."""
+        return self._refusals(_REFUSED_OF, (sink, mark, most))
+
+    def _refusals(self, sql: str, which: tuple[object, ...]) -> list[Refusal]:
         with in_our_words():
-            found = self._open_connection().execute(_REFUSED).fetchall()
+            found = self._open_connection().execute(sql, which).fetchall()
         kept: list[Refusal] = []
         for sink, ep, seq, at_ms, reason, payload, pv in found:
             try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.model.ids import SinkName
 from gateway.model.record import Keep, Lane
-from gateway.outbox.encoding import encode_records
+from gateway.outbox.encoding import Unreadable, decode_records, encode_records
 from gateway.outbox.losses import damaged_row, joined, merged
 from gateway.outbox.rows import (
     COLUMNS,
@@ -29,8 +29,8 @@ from gateway.outbox.schema import KEEPS, keep_sql
 
 MOST_UNTOLD = 32
 """Losses of one sink that are kept apart until they are told; beyond it, alike ones are joined."""
-KEPT_REFUSED = 1000
-"""Refused records kept per store; the oldest go first."""
+KEPT_REFUSED = 10_000
+"""Refused records kept per store: some megabytes. The oldest go first, and that is told."""
 SELECT = f"SELECT {COLUMNS} FROM ROWS"  # noqa: S608 - constants
 _INSERT = f"INSERT INTO ROWS ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
 _INSERT_REFUSED = (
@@ -130,14 +130,28 @@ def delete_lost(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
 
 
 def insert_refusal(connection: sqlite3.Connection, refusal: Refusal) -> None:
-    """Keep a refused record, once, and only so many of them."""
+    """Keep a refused record, once."""
     delete_refusal(connection, refusal.sink, refusal.ep, refusal.seq)
     who = (refusal.sink, refusal.ep, refusal.seq, refusal.at_ms, refusal.reason)
-    cursor = connection.execute(
-        _INSERT_REFUSED, (*who, encode_records((refusal.record,)), refusal.pv)
-    )
-    oldest = (cursor.lastrowid or 0) - KEPT_REFUSED
-    connection.execute("DELETE FROM refused WHERE id <= ?", (oldest,))
+    connection.execute(_INSERT_REFUSED, (*who, encode_records((refusal.record,)), refusal.pv))
+
+
+def trim_refused(connection: sqlite3.Connection) -> list[Lost]:
+    """Drop the oldest refused records beyond what is kept; return who will never get which."""
+    kept: int = connection.execute("SELECT count(*) FROM refused").fetchone()[0]
+    sql = "SELECT id, sink, ep, seq, at_ms, payload FROM refused ORDER BY id LIMIT ?"
+    lost: list[Lost] = []
+    for row_id, sink, ep, seq, at_ms, payload in connection.execute(
+        sql, (max(0, kept - KEPT_REFUSED),)
+    ).fetchall():
+        connection.execute("DELETE FROM refused WHERE id = ?", (row_id,))
+        try:
+            lane = decode_records(bytes(payload))[0].lane
+        except (Unreadable, TypeError):
+            lane = Lane.TELEMETRY
+        span = (seq, seq)
+        lost.append(Lost(SinkName(sink), lane, ep, *span, 1, "refused", at_ms, at_ms))
+    return lost
 
 
 def delete_refusal(connection: sqlite3.Connection, sink: SinkName, ep: int, seq: int) -> None:

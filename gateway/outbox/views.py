@@ -98,6 +98,16 @@ class Views:
             saved = []
         return [*saved, *unsaved]
 
+    async def refused_of(
+        self, sink: SinkName, mark: str, most: int, unsaved: Sequence[Refusal]
+    ) -> list[Refusal]:
+        """Return the first that a sink refused with `mark` in the reason, in order of seq."""
+        try:
+            saved = await self._thread.run(lambda: self._store.refused_of(sink, mark, most))
+        except (DiskRefused, StoreDamaged):
+            saved = []
+        return [*saved, *(one for one in unsaved if one.sink == sink and mark in one.reason)]
+
     async def _used_bytes(self) -> int:
         try:
             return await self._thread.run(self._store.used_bytes)

@@ -11,7 +11,7 @@ from gateway.model.record import Committed, Lane
 from gateway.outbox.batch import Batch, Due, Handed, due_records
 from gateway.outbox.progress import LaneProgress
 from gateway.outbox.recent import Recent
-from gateway.outbox.rows import Page
+from gateway.outbox.rows import Page, Refusal
 
 NO_END = 1 << 62
 NO_PAGE = Page((), 0)
@@ -46,6 +46,11 @@ class FeedBatch:
 class Source(Protocol):
     """The outbox as a feed sees it."""
 
+    @property
+    def ep(self) -> int:
+        """The number of the store."""
+        ...
+
     def recent(self, lane: Lane) -> Recent:
         """Return what is in memory."""
         ...
@@ -64,6 +69,10 @@ class Source(Protocol):
 
     def refuse(self, sink: SinkName, records: Sequence[Committed], reason: str) -> None:
         """Keep these records where people can see them."""
+        ...
+
+    async def refused_of(self, sink: SinkName, mark: str, most: int) -> Sequence[Refusal]:
+        """Return the first that a sink refused with `mark` in the reason, in order of seq."""
         ...
 
     def accepted(self, sink: SinkName, record: Committed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from typing import Any
 
 from gateway.model.ids import DeviceId
@@ -23,11 +24,12 @@ class Rules:
         saved: Callable[[str], Mapping[str, Any]],
         new_eid: Callable[[], str],
         *,
+        zone: tzinfo = UTC,
         rules: Sequence[RuleSpec] | None = None,
     ) -> None:
         """Take the site, what each room said in the last run, and a maker of unique ids."""
         self._rules: tuple[Rule, ...] = tuple(
-            spec.make(Setup(devices, saved(spec.room), new_eid))
+            spec.make(Setup(devices, saved(spec.room), new_eid, zone))
             for spec in (specs() if rules is None else rules)
         )
         self._watching: dict[tuple[DeviceId, PointColumn], tuple[Rule, ...]] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -90,6 +91,8 @@ class Setup:
     """What it said by `StateChange` in the last run."""
     new_eid: Callable[[], str]
     """Makes unique event ids."""
+    zone: tzinfo = UTC
+    """Of the site: what a clock on its walls shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,11 @@ class KindPointEntry(Strict):
     stuck: Seconds | None = Field(
         default=None, description="A value that always moves is stale after resting so long: 6h."
     )
+    drift: Seconds | None = Field(
+        default=None,
+        gt=0,
+        description="A clock may be so far from the gateway's; `clock_drift` above it. Default 5m.",
+    )
     identity: Flag = Field(
         default=False, description="It tells one device from another: a meter number."
     )

@@ -165,6 +165,12 @@ class PointSettings(Strict):
         description="Stale when it has not moved for so long; 0s: it may rest. "
         "Default: the kind's.",
     )
+    drift: Seconds | None = Field(
+        default=None,
+        gt=0,
+        description="How far this clock (`clock`, or `clock_time` beside `clock_date`) may be from "
+        "the gateway's; above it `clock_drift` is raised. Default: the kind's, or 5m.",
+    )
     identity: Flag | None = Field(
         default=None,
         description="It tells this device from another: a meter number. Default: the kind's.",

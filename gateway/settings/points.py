@@ -90,6 +90,7 @@ class PointMaker:
             rate_per_s=_first(site.rate, entry.rate, kind.rate if kind else None),
             rollover=self._rollover(address),
             stuck_s=self._stuck(address) or None,
+            drift_s=_first(site.drift, entry.drift, kind.drift if kind else None),
             is_identity=_first(
                 _first(site.identity, entry.identity, None), kind and kind.identity, fallback=False
             ),

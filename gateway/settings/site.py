@@ -208,6 +208,8 @@ class Point:
     """Where a cumulative register begins again at 0; None: unknown, or never."""
     stuck_s: float | None = None
     """A value that always moves and has not for so long is stale; None: it may rest."""
+    drift_s: float | None = None
+    """How far a meter's clock may be from ours; None: as usual (`rules/meter_clock.py`)."""
     is_identity: bool = False
     """It tells this device from another one: a meter number."""
     personal: Literal["P0", "P1", "P2", "P3"] = "P3"

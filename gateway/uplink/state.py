@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from gateway.model.publication import Fate
+
 Protocol: TypeAlias = Literal["5", "3.1.1"]
 
 
@@ -43,6 +45,15 @@ class UplinkCounters:
     arrivals: int = 0
     arrivals_dropped: int = 0
     bytes_out: int = 0
+
+    def ended(self, fate: Fate) -> None:
+        """Count a message that was neither simply taken nor comes again."""
+        if fate is Fate.NOBODY_LISTENS:
+            self.delivered += 1
+        elif fate is Fate.TOO_LARGE:
+            self.too_large += 1
+        else:
+            self.refused += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class Uplink:
         self._lives = Lives()
         self._began = 0.0
         self._mailbox = Mailbox()
+        self.echo: str | None = None
+        """The topic that this connection may hear itself on, where MQTT 3.1.1 needs it."""
         self.counters = UplinkCounters()
         self.state = UplinkState(is_connected=False, why="not started", since_ms=clock.now_ms())
 
@@ -224,7 +226,9 @@ class Uplink:
         now_ms = self._clock.now_ms()
         is_clock_wrong = self._clock.is_provisional()
         sink = self._brokers.target()
-        target = Target(sink, self._connect(), self._versions.is_v5, now_ms, is_clock_wrong)
+        spec = self._connect()
+        self.echo = spec.echo
+        target = Target(sink, spec, self._versions.is_v5, now_ms, is_clock_wrong)
         session = self._make_session(target, self, self._pace_now())
         try:
             greeting = await session.open()
@@ -372,7 +376,7 @@ class Uplink:
             self.counters.busy += 1
             self._gate.pause()
         else:
-            self._count(fate)
+            self.counters.ended(fate)
         self._conclude(flight.publication, fate, reason)
 
     def arrived(self, arrival: Arrival) -> None:
@@ -389,14 +393,6 @@ class Uplink:
     def session_lost(self) -> None:
         """Let `run` take note."""
         self._wake.set()
-
-    def _count(self, fate: Fate) -> None:
-        if fate is Fate.NOBODY_LISTENS:
-            self.counters.delivered += 1
-        elif fate is Fate.TOO_LARGE:
-            self.counters.too_large += 1
-        else:
-            self.counters.refused += 1
 
     def _conclude(self, publication: Publication, fate: Fate, reason: str) -> None:
         self._mailbox.put_outcome(Outcome(publication, fate, reason))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -18,6 +20,9 @@ FE = 4
 EDITIONS = {edition.name: edition for edition in (EDITION_2007, EDITION_1997)}
 EVERYBODY = "999999999999"
 ANYBODY = {"AAAAAAAAAAAA", EVERYBODY}
+CHINA = timedelta(hours=8)
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile("[0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 class Meters:
@@ -115,7 +120,7 @@ class Meter:
         octets = bytearray(item.length if item and item.length > whole else whole)
         values = self._twin.values(now_ms)
         for point, address in zip(points, addresses, strict=True):
-            coded, served = _coded(point, values.get(str(point.id), 0))
+            coded, served = _coded(point, values.get(str(point.id), 0), now_ms)
             octets[address.at : address.at + address.size] = coded
             self._twin.serve(str(point.id), served, now_ms)
         return bytes(octets)
@@ -140,13 +145,13 @@ def _ids(di: str, first: int) -> list[str]:
     return [f"{di[:4]}{place:02X}{di[6:]}" for place in range(first, first + 5)]
 
 
-def _coded(point: Point, value: Value) -> tuple[bytes, Value | None]:
+def _coded(point: Point, value: Value, now_ms: int) -> tuple[bytes, Value | None]:
     """Return the bytes of a value, and the value that they mean."""
     address: Any = point.address
     if address.form == "bits":
         return _bits(point, value)
     if address.form != "bcd":
-        return _text(address, value)
+        return _text(address, value, now_ms)
     if isinstance(value, str):
         value = 0
     exact = (Decimal(str(float(value))) - point.offset) / point.scale
@@ -172,14 +177,28 @@ def _bits(point: Point, value: Value) -> tuple[bytes, Value | None]:
     return (int(is_set) << address.bit).to_bytes(address.size, "little"), bool(value)
 
 
-def _text(address: Any, value: Value) -> tuple[bytes, Value | None]:  # noqa: ANN401 - of the driver
-    """Return fixed digits: physics knows no clock and no number plate."""
+def _text(
+    address: Any,  # noqa: ANN401 - of the driver
+    value: Value,
+    now_ms: int,
+) -> tuple[bytes, Value | None]:
+    """Return the meter's clock, or fixed digits: physics knows no number plate."""
     if address.form == "digits":
         text = f"{value}".rjust(2 * address.size, "0")[: 2 * address.size]
         text = text if text.isascii() and text.isdecimal() else "0" * (2 * address.size)
         return bytes.fromhex(text)[::-1], text
-    if address.form == "date":
-        return bytes.fromhex("05271126"), "2026-11-27"
-    if address.form == "time":
-        return bytes.fromhex("003009"), "09:30:00"
+    if address.form in {"date", "time"}:
+        return _clock(address.form, value, now_ms)
     return bytes.fromhex("3009271126"), "2026-11-27T09:30"
+
+
+def _clock(form: str, value: Value, now_ms: int) -> tuple[bytes, Value | None]:
+    """Return the date or the time of a clock that is right, or what is held on the point."""
+    at = datetime.fromtimestamp(now_ms // 1000, UTC) + CHINA
+    held = value if isinstance(value, str) else ""
+    if form == "date":
+        day = date.fromisoformat(held) if _DATE.fullmatch(held) else at.date()
+        week_day = day.isoweekday() % 7  # 00 is Sunday
+        return bytes((week_day,)) + bytes.fromhex(f"{day:%d%m%y}"), day.isoformat()
+    text = held if _TIME.fullmatch(held) else f"{at:%H:%M:%S}"
+    return bytes.fromhex(text.replace(":", ""))[::-1], text

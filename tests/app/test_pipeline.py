@@ -261,3 +261,24 @@ def _values(run: _Run) -> list[tuple[Value | None, ...]]:
         for record in commit
         if isinstance(record.body, PropBody)
     ]
+
+
+async def test_a_snapshot_does_not_say_sync_of_what_was_read_before_the_clock_was() -> None:
+    """The clock is right when the sink connects; it was not when the values were taken."""
+    run = _Run(Store())
+    async with run as pipeline:
+        early = replace(_samples(METER, VOLTAGE, 230), tq=TimeQuality.UNSYNC)
+        pipeline.inbox.put_samples(early)
+        pipeline.inbox.put_snapshot(SinkName("province"))
+    snapshots = [r for c in run.outbox.commits for r in c if r.sink == "province"]
+    assert [(record.ts_ms, record.tq) for record in snapshots] == [(1, TimeQuality.UNSYNC)]
+
+
+async def test_a_snapshot_has_the_real_time_of_what_was_read_without_one() -> None:
+    run = _Run(Store())
+    async with run as pipeline:
+        pipeline.redate = lambda one: replace(one, ts_ms=5000, tq=TimeQuality.HOLDOVER)
+        pipeline.inbox.put_samples(replace(_samples(METER, VOLTAGE, 230), tq=TimeQuality.UNSYNC))
+        pipeline.inbox.put_snapshot(SinkName("province"))
+    snapshots = [r for c in run.outbox.commits for r in c if r.sink == "province"]
+    assert [(record.ts_ms, record.tq) for record in snapshots] == [(5000, TimeQuality.HOLDOVER)]

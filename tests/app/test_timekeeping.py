@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from gateway.app.timekeeping import Timekeeper, read_floor
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import Mark, Quality, bad
-from gateway.model.reading import PointColumn
+from gateway.model.reading import PointColumn, Readings
 from gateway.model.record import Committed, EventBody, PropBody, Record, StateChange
+from gateway.ops.timeline import Step
 
 COLUMN = PointColumn((PointId("u_a"), PointId("i_a")), ("V", "A"))
 FLOOR_MS = 1_790_000_000_000
@@ -181,6 +182,59 @@ def test_records_of_other_stores_and_of_a_good_clock_stay_as_they_are() -> None:
     for untouched in (
         _record(10, FLOOR_MS),
         _record(21, FLOOR_MS),
-        _record(11, FLOOR_MS, TimeQuality.SYNC),
+        _record(11, FLOOR_MS + 1001, TimeQuality.SYNC),
+        _record(11, FLOOR_MS, TimeQuality.HOLDOVER),
     ):
         assert redated(untouched, spans) == untouched
+
+
+def test_the_newest_run_that_a_record_can_be_of_decides() -> None:
+    spans = [Span(EP, 11, 100_020, FLOOR_MS + 1000, 5000), Span(EP, 30, 60, FLOOR_MS + 1000, 9000)]
+    assert redated(_record(29, FLOOR_MS), spans).record.ts_ms == FLOOR_MS + 5000
+    assert redated(_record(30, FLOOR_MS), spans).record.ts_ms == FLOOR_MS + 9000
+    assert redated(_record(61, FLOOR_MS), spans) == _record(61, FLOOR_MS)
+
+
+def test_a_reading_between_both_clocks_is_not_taken_for_a_good_one() -> None:
+    """Its time was taken a moment before the clock was set, its quality a moment after."""
+    spans = [Span(EP, 11, 20, FLOOR_MS + 1000, 5000)]
+    found = redated(_record(20, FLOOR_MS + 1000, TimeQuality.SYNC), spans).record
+    assert (found.ts_ms, found.tq) == (FLOOR_MS + 6000, TimeQuality.HOLDOVER)
+
+
+def test_a_clock_that_was_set_by_hand_dates_but_vouches_for_nothing() -> None:
+    spans = [Span(EP, 11, 20, FLOOR_MS + 1000, 5000, is_vouched_for=False)]
+    found = redated(_record(11, FLOOR_MS), spans).record
+    assert (found.ts_ms, found.tq) == (FLOOR_MS + 5000, TimeQuality.UNSYNC)
+
+
+async def test_readings_of_this_run_are_dated_too_for_a_snapshot(tmp_path: Path) -> None:
+    clock, store = _Clock(tq=TimeQuality.UNSYNC, lost=True), _Store()
+    keeper = _keeper(clock, store, tmp_path)
+    column = PointColumn((PointId("u_a"),), ("V",))
+    early = Readings(
+        DeviceId("em-1"), column, (230.1,), None, clock.wall_ms + 500, TimeQuality.UNSYNC
+    )
+    assert keeper.redated_readings(early) == early
+    clock.pass_s(6)
+    clock.wall_ms += 86_400_000
+    clock.lost, clock.tq = False, TimeQuality.SYNC
+    await keeper.look()
+    found = keeper.redated_readings(early)
+    assert (found.ts_ms, found.tq) == (early.ts_ms + 86_400_000, TimeQuality.HOLDOVER)
+    late = replace(early, ts_ms=clock.wall_ms, tq=TimeQuality.SYNC)
+    assert keeper.redated_readings(late) == late
+    assert read_floor(tmp_path) == clock.wall_ms, "kept at once: the next run may begin in 1970"
+
+
+async def test_a_clock_that_keeps_its_own_book_of_steps_is_asked_for_it(tmp_path: Path) -> None:
+    class Own(_Clock):
+        def take_steps(self) -> list[Step]:
+            return [Step(FLOOR_MS, FLOOR_MS + 86_400_000)]
+
+    clock, store = Own(), _Store()
+    keeper = _keeper(clock, store, tmp_path)
+    clock.pass_s(1)
+    await keeper.look()
+    assert store.events() == [("clock_step", "raised", 86_400.0)], "though time did not move"
+    assert keeper.steps == 1

@@ -66,6 +66,7 @@ class Platform:
         *,
         name: str | None = None,
         root: str = "fc",
+        is_v5: bool = True,
     ) -> None:
         self.messages: list[Message] = []
         self.auditor = Auditor()
@@ -75,8 +76,12 @@ class Platform:
         self._news = threading.Condition()
         self._subscribed = threading.Event()
         self._published = 0
+        self._is_v5 = is_v5
         self._client = Client(
-            CallbackAPIVersion.VERSION2, client_id=name or "", protocol=MQTTProtocolVersion.MQTTv5
+            CallbackAPIVersion.VERSION2,
+            client_id=name or "",
+            clean_session=None if is_v5 else name is None,
+            protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
         )
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._on_connect
@@ -85,12 +90,15 @@ class Platform:
 
     def __enter__(self) -> Self:
         """Connect, and return when the subscription stands."""
-        session = Properties(PacketTypes.CONNECT)
-        if self._name is not None:
-            session.SessionExpiryInterval = FOR_EVER
-        self._client.connect(
-            "127.0.0.1", self._port, clean_start=self._name is None, properties=session
-        )
+        if self._is_v5:
+            session = Properties(PacketTypes.CONNECT)
+            if self._name is not None:
+                session.SessionExpiryInterval = FOR_EVER
+            self._client.connect(
+                "127.0.0.1", self._port, clean_start=self._name is None, properties=session
+            )
+        else:
+            self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
         assert self._subscribed.wait(WAIT_S), "no subscription"
         return self

@@ -52,6 +52,7 @@ points:
     events: [{{type: leak, severity: 3, when: {{equals: true}}}}]
 """
 ALARMS = 5
+IN_FLIGHT = 400
 
 
 class Noisy(Slave):
@@ -182,15 +183,18 @@ def _told(platform: Platform) -> None:
     gaps = [m.body for m in platform.of("gap")]
     missing = set(range(1, max(got) + 1)) - got
     assert {gap["cause"] for gap in gaps} >= {"thinned", "quota"}
-    assert {gap["lane"] for gap in gaps} == {"telemetry"}
+    # Of what is no value only the news of the line was given up, which is for diagnosis alone.
+    assert sum(gap["count"] for gap in gaps if gap["lane"] == "event") <= 1
     assert missing
-    assert sum(gap["count"] for gap in {gap["seq"]: gap for gap in gaps}.values()) == len(missing)
+    told = sum(gap["count"] for gap in {gap["seq"]: gap for gap in gaps}.values())
+    # What was dropped while it was on its way may have come all the same.
+    assert len(missing) <= told <= len(missing) + IN_FLIGHT
     assert all(any(g["from"] <= seq <= g["to"] for g in gaps) for seq in missing)
 
 
 def _again(platform: Platform, gateway: GatewayProcess, base: Path) -> None:
     """Ask for a range by `dn`, for another by hand, and for one that is gone."""
-    records = [r for r in platform.records() if r["k"] == "hist"]
+    records = [r for r in platform.records() if r["k"] in {"hist", "prop"} and not r.get("snap")]
     ep, newest = records[-1]["ep"], sorted({r["seq"] for r in records})[-20:]
     missing = set(range(1, newest[0])) - {record["seq"] for record in platform.records()}
 

@@ -21,23 +21,22 @@ SECONDS = 600.0
 KEPT = Path("tests/virtual/seeds.txt")
 
 
-def _kept() -> list[tuple[int, float]]:
+def _kept() -> list[list[int]]:
     lines = KEPT.read_text(encoding="utf-8").splitlines()
     words = [line.split() for line in lines if line and not line.startswith("#")]
-    return [(int(seed), float(minutes)) for seed, minutes, *_ in words]
+    return [[int(word) for word in those[:4]] for those in words]
 
 
-@pytest.mark.parametrize("first", [1, 6, 11, 16])
-def test_nothing_is_lost_or_false_whatever_befalls_it(first: int) -> None:
-    for seed in range(first, first + 5):
-        report = run(scenario(seed, SECONDS))
-        assert report.is_clean, report.text()
-        assert report.polls > 0
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_nothing_is_lost_or_false_whatever_befalls_it(seed: int) -> None:
+    report = run(scenario(seed, SECONDS))
+    assert report.is_clean, report.text()
+    assert report.polls > 0
 
 
-@pytest.mark.parametrize(("seed", "minutes"), _kept())
-def test_a_seed_that_once_failed_holds(seed: int, minutes: float) -> None:
-    report = run(scenario(seed, 60 * minutes))
+@pytest.mark.parametrize(("seed", "minutes", "devices", "ways"), _kept())
+def test_a_seed_that_once_failed_holds(seed: int, minutes: int, devices: int, ways: int) -> None:
+    report = run(scenario(seed, 60.0 * minutes, devices, ways))
     assert report.is_clean, report.text()
 
 
@@ -73,7 +72,13 @@ def test_a_planted_fault_is_found_with_the_command_that_shows_it_again(name: str
 
 
 def test_a_late_reply_that_is_believed_is_found() -> None:
-    assert run(scenario(1, SECONDS), very_late).is_clean
     with no_late_reply_guard():
-        report = run(scenario(1, SECONDS), very_late)
-    assert any("false values" in fault for fault in report.faults)
+        for seed in range(1, 10):
+            found = run(scenario(seed, SECONDS), very_late)
+            if not found.is_clean:
+                break
+        else:
+            pytest.fail("it was not found")
+    assert any("false values" in fault for fault in found.faults)
+    guarded = run(scenario(seed, SECONDS), very_late)
+    assert guarded.is_clean, guarded.text()

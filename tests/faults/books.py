@@ -286,6 +286,8 @@ _Said: TypeAlias = list[Any]
 def _entry(lane: str, record: Mapping[str, Any], said: _Said) -> Entry:
     device, ts_ms = intern(str(record["dev"])), int(record["ts"])
     time = ts_ms if record.get("tq") == "sync" else None  # others may be traced back later
+    if time is None and said and said[0] == "state":
+        said = said[:-1]  # and so may `since`
     written = json.dumps([time, said], ensure_ascii=False)
     return Entry(lane, device, ts_ms, hash((device, lane, written)))
 
@@ -308,6 +310,8 @@ def _wire_entry(kind: str, record: Mapping[str, Any]) -> Entry:
 
 
 def _value(point: str, entry: Mapping[str, Any]) -> _Said:
+    if entry.get("qr") == "clock":  # marked on its way out: its time is not known
+        return [point, entry.get("v"), GOOD, None]
     quality = entry.get("q", GOOD)
     return [point, entry.get("v") if quality == GOOD else None, quality, entry.get("qr")]
 

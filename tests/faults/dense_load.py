@@ -67,6 +67,12 @@ class DenseSlave(Slave):
         """Return when each read of a unit was served."""
         return list(self._served[f"em-{unit}"][0])
 
+    def reads(self, device: str) -> tuple[list[int], list[int]]:
+        """Return when each read of a device was served, and its count."""
+        with self._lock:
+            times, counts = self._served[device]
+            return [*times], [*counts]
+
     # --- the book of what was served (tests.faults.books.Served)
 
     def knows(self, device: str, point: str) -> bool:

@@ -50,6 +50,7 @@ class House:
         """Run one more life until the arrears are delivered, and note what it stored."""
         with self.gateway() as gateway:
             gateway.wait_ready()
+            self.received(8 * UNITS)  # it is connected: its last words reach the platform
             until(lambda: depth(gateway) < 8 * UNITS, "the arrears are delivered")
             assert gateway.stop() == 0
         self.note_stored()

@@ -110,6 +110,10 @@ class ScriptedThread:
         """Close the newest connection."""
         self.do(self._broker.last.cut)
 
+    def disconnect(self, code: int) -> None:
+        """Close the newest connection, saying why."""
+        self.do(lambda: self._broker.last.disconnect(code))
+
     def until(self, is_true: Callable[[], object], what: str) -> None:
         """Return when something holds."""
         deadline = time.monotonic() + WAIT_S

@@ -39,6 +39,7 @@ async def test_a_range_comes_again_with_the_identity_it_had(tmp_path: Path) -> N
         first = {each.seq: each for each in await deliver_all(feed)}
         for lane in Lane:
             assert outbox.replay(NORTH, lane, 3, 8, ep=outbox.ep)
+        assert outbox.replay(NORTH, Lane.TELEMETRY, 3, 3, ep=outbox.ep)  # which is an event
         again = await deliver_all(feed)
         assert sorted(each.seq for each in again) == list(range(3, 9))
         assert all(first[each.seq] == each for each in again)

@@ -120,7 +120,9 @@ class Connection:
         return self.hello is not None and self.hello.level == 5
 
     def send(self, kind: int, body: bytes, flags: int = 0) -> None:
-        """Send one packet."""
+        """Send one packet, if the connection still stands."""
+        if self._writer.is_closing():
+            return
         self._writer.write(bytes([kind << 4 | flags]) + _varint(len(body)) + body)
 
     def acknowledge(self, mid: int, code: int = 0) -> None:

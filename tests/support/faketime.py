@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-_PLACES = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
+_PLACES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
+"""The one for threads: in the other one, two threads that ask at once now and then get the true
+time (seen in 7 of 60 starts with six threads; in none of 80 with this one)."""
 
 
 class FakeTime:
@@ -37,4 +39,5 @@ class FakeTime:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DISABLE_SHM": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",  # times of files are true, like those of other programs' files
         }

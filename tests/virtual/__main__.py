@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="simulated, for each seed")
     parser.add_argument("--hours", type=float, help="the same in hours")
     parser.add_argument("--devices", type=int, default=8)
+    parser.add_argument("--ways", type=int, help="how many of the ways of harm; default all")
     parser.add_argument("--day", action="store_true", help="a day of 200 devices, and its speed")
     arguments = parser.parse_args()
     if arguments.day:
@@ -27,7 +28,7 @@ def main() -> int:
     first, _, last = arguments.seeds.partition("..")
     failed: list[int] = []
     for seed in range(int(first), int(last or first) + 1):
-        report = run(scenario(seed, seconds, arguments.devices))
+        report = run(scenario(seed, seconds, arguments.devices, arguments.ways))
         sys.stdout.write(report.text() + "\n")
         sys.stdout.flush()
         failed += [] if report.is_clean else [seed]

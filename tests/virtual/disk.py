@@ -35,6 +35,8 @@ class Disk(Executor):
         self.before: Callable[[], None] | None = None
         self.after: Callable[[], None] | None = None
         """Called once, around the next job: where a power cut may strike."""
+        self.each: Callable[[], None] | None = None
+        """Called after every job."""
         self._waiting: deque[Callable[[], None]] = deque()
         self._is_busy = False
 
@@ -46,6 +48,8 @@ class Disk(Executor):
             if before is not None:
                 before()
             self._run(future, lambda: fn(*args, **kwargs))
+            if self.each is not None:
+                self.each()
             after, self.after = self.after, None
             if after is not None:
                 after()

@@ -40,8 +40,12 @@ def early_progress(world: World) -> None:
 
 
 def deaf(world: World) -> None:
-    """Ignore reason codes."""
+    """Ignore reason codes; the broker is over its quota for a minute."""
     world.make_sim_session = _Deaf
+    loop = asyncio.get_running_loop()
+    for broker in world.brokers.values():
+        broker.answers, broker.answer_share = 0x97, 0.2
+        loop.call_later(60.0, setattr, broker, "answers", 0)
 
 
 def not_synced(world: World) -> None:

@@ -30,14 +30,17 @@ class Scenario:
     plan: Plan
     seconds: float
     acts: tuple[Act, ...]
+    devices: int = 8
+    ways: int = 0
 
     def told(self) -> str:
         """Return all of it, one act a line."""
         return "\n".join(f"  {act.at_s:9.3f} s  {act.what}" for act in self.acts)
 
 
-def scenario(seed: int, seconds: float, devices: int = 8) -> Scenario:
-    """Return what this seed makes of so many seconds."""
+def scenario(seed: int, seconds: float, devices: int = 8, ways: int | None = None) -> Scenario:
+    """Return what this seed makes of so many seconds, with the first so many ways of harm."""
+    makers = _MAKERS[:ways]
     rng = Random(seed)  # noqa: S311 - simulated chance
     dlt = devices // 4
     plan = Plan(
@@ -49,12 +52,13 @@ def scenario(seed: int, seconds: float, devices: int = 8) -> Scenario:
     )
     acts: list[Act] = []
     for _ in range(rng.randrange(3, 4 + round(seconds / 120))):
-        make = rng.choice(_MAKERS)
+        make = rng.choice(makers)
         at_s = rng.uniform(1.0, seconds)
         length_s = min(rng.choice((2.0, 15.0, 60.0, 180.0)) * rng.uniform(0.5, 1.5), seconds)
         acts += make(rng, at_s, length_s)
     acts += _contacts(rng, seconds)
-    return Scenario(seed, plan, seconds, tuple(sorted(acts, key=lambda act: act.at_s)))
+    ordered = tuple(sorted(acts, key=lambda act: act.at_s))
+    return Scenario(seed, plan, seconds, ordered, devices, len(makers))
 
 
 def _span(
@@ -341,6 +345,15 @@ def _clock_step(rng: Random, at_s: float, length_s: float) -> list[Act]:
     return [Act(at_s, f"clock steps by {step_ms / HOUR_MS:+.0f} h", step)]
 
 
+def _no_time(rng: Random, at_s: float, length_s: float) -> list[Act]:
+    del rng
+    return [
+        Act(at_s, "power cut, and it boots in 1970", World.lose_time),
+        Act(at_s + length_s, "a time server is found", World.find_time),
+    ]
+
+
+# New ways are added at the end: a seed with its number of ways stays the same history.
 _MAKERS = (
     _down,
     _killed,
@@ -364,4 +377,5 @@ _MAKERS = (
     _restart,
     _disk,
     _clock_step,
+    _no_time,
 )

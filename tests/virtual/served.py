@@ -21,6 +21,8 @@ class Offset(NamedTuple):
 
     from_ms: int
     off_ms: int
+    is_time: bool = True
+    """False while it had no time of day, and counted from what it remembered."""
 
 
 class ServedBook:
@@ -32,6 +34,8 @@ class ServedBook:
         self._reads: dict[str, list[int]] = {}
         self._contacts: dict[tuple[str, str], list[tuple[int, bool]]] = {}
         self.offsets = [Offset(0, 0)]
+        self.accepts_no_time = True
+        """Whether times count that were made while the gateway had none."""
 
     def add(self, device: str, width: int, divisor: int = 1) -> None:
         """Know a device with so many numbered points; values are numbers over the divisor."""
@@ -79,6 +83,7 @@ class ServedBook:
         return any(
             span[0] <= true_ms + offset.off_ms <= span[1]
             for offset, until_ms in zip(self.offsets, following, strict=True)
-            if offset.from_ms <= true_ms + UNDER_WAY_MS
+            if (offset.is_time or self.accepts_no_time)
+            and offset.from_ms <= true_ms + UNDER_WAY_MS
             and (until_ms is None or true_ms <= until_ms)
         )

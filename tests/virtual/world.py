@@ -17,6 +17,7 @@ from shutil import copytree
 
 from gateway.app.doors import Doors
 from gateway.app.rooms import Building, Grounds, Rooms, Surroundings, open_outbox, watchdog
+from gateway.app.timekeeping import read_floor
 from gateway.links.contract import Link
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.link import MemoryPort
@@ -54,6 +55,8 @@ class World:
     """State folders as they were at the end of each life: the second book is read from them."""
     faults: list[str] = field(default_factory=list[str])
     """What the gateway itself did wrong: it died, did not stop, held up its watchdog."""
+    has_time: bool = True
+    """Whether the machine finds the time when it boots."""
     flips: int = 0
     """Bits to flip in the database before the next life."""
     lead: Callable[[Path], Path] | None = None
@@ -66,6 +69,9 @@ class World:
         self.trace = sha256()
         self.served = ServedBook()
         self.disk = Disk(self.rng)
+        self.disk.each = self._note_ep
+        self.eps: set[int] = set()
+        """The stores that the gateway had: who opens a copy may have to make one of its own."""
         self.brokers = {
             str(name): Broker(str(name), self.rng, self.trace) for name in self.site.sinks
         }
@@ -114,11 +120,40 @@ class World:
     def step_clock(self, by_ms: int) -> None:
         """Set the machine's clock forward or back."""
         self.clock.off_ms += by_ms
-        self.served.offsets.append(Offset(self.clock.true_ms(), self.clock.off_ms))
+        self._note_offset()
+
+    def lose_time(self) -> None:
+        """Switch off; the machine, which has no battery for its clock, wakes up in 1970."""
+        if not self.over.is_set():
+            self.has_time = False
+            self.cut_power()
+
+    def find_time(self) -> None:
+        """Let a time server tell the time."""
+        self.has_time = True
+        self.clock.off_ms, self.clock.is_synchronised = 0, True
+        self._note_offset()
+
+    def _boot_clock(self) -> None:
+        clock = self.clock
+        if not self.has_time:
+            clock.off_ms, clock.is_synchronised = -clock.true_ms(), False
+        clock.boot(read_floor(self.state))
+        self._note_offset()
+
+    def _note_offset(self) -> None:
+        clock = self.clock
+        true_ms = clock.true_ms()
+        is_time = not clock.is_provisional()
+        self.served.offsets.append(Offset(true_ms, clock.now_ms() - true_ms, is_time))
 
     def stop(self) -> None:
         """Tell the gateway to stop in order."""
         self.over.set()
+
+    def _note_ep(self) -> None:
+        if self.outbox is not None and not self.is_off:
+            self.eps.add(self.outbox.ep)
 
     # --- lives
 
@@ -126,6 +161,7 @@ class World:
         """Run the gateway until it is stopped or loses its power."""
         self.over.clear()
         self.is_off = False
+        self._boot_clock()
         async with asyncio.TaskGroup() as tasks:
             life = tasks.create_task(self._life(self.state), name="gateway")
             over = tasks.create_task(self.over.wait(), name="over")
@@ -150,7 +186,7 @@ class World:
 
     def _flip_bits(self) -> None:
         """Damage the database, once it has been copied."""
-        files = [path for path in sorted((self.state / "outbox").glob("outbox.db*"))]
+        files = sorted((self.state / "outbox").glob("outbox.db*"))
         sizes = [path.stat().st_size for path in files]
         count, self.flips = self.flips, 0
         for _ in range(count if sum(sizes) else 0):
@@ -177,8 +213,10 @@ class World:
             rng=self.rng,
         )
         grounds = Grounds(self.clock, state, around)
-        async with open_outbox(site, doors, grounds) as outbox, ListenerHub() as listeners:
-            self.outbox = outbox
+        opening = open_outbox(site, doors, grounds)
+        self.outbox = opening
+        async with opening as outbox, ListenerHub() as listeners:
+            self._note_ep()
             await Building(site, outbox, listeners, grounds).run(self._serve)
 
     async def _serve(self, rooms: Rooms) -> None:
@@ -188,6 +226,7 @@ class World:
         async with asyncio.TaskGroup() as ops:
             ops.create_task(rooms.commander.run(self.over), name="commands")
             watching = watchdog(rooms.house, manager, self.clock)
+            ops.create_task(rooms.house.time.run(self.over), name="time")
             ops.create_task(watching.run(self.over, lambda: ""), name="ops")
             await self.over.wait()
 

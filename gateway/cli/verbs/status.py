@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.cli.daemon import add_socket, ask_daemon
-from gateway.cli.output import say, say_json, say_table
+from gateway.cli.output import is_chinese, say, say_json, say_table
 
 HELP = "show lines, devices, outbox and platforms of the running gateway"
 EXAMPLE = "linli status"
 
 MIB = 1024 * 1024
+_TIME_LOST = {
+    "en": (
+        "THE TIME OF DAY IS NOT KNOWN: the clock of this box cannot be right. Alarms are sent, "
+        "values wait until it is. Mend NTP (chronyc tracking) or the battery of the clock."
+    ),
+    "zh": (
+        "时间未知：本机时钟不可能正确。报警照常发送，数值等到时间正确后再发送。"
+        "请检查 NTP（chronyc tracking）或时钟电池。"
+    ),
+}
+_CLOCK_SET = {
+    "en": "the wall clock was set {count} times since the start",
+    "zh": "启动以来系统时钟被调整过 {count} 次",
+}
+_CLOCK_BLAMED = "the clock of this box says"
+"""Of `uplink.diagnosis`: a certificate was refused for its dates."""
+_CERTIFICATE = {
+    "en": (
+        "A platform's certificate does not fit the time of this box. If the time that is shown is "
+        "wrong, mend the clock (NTP, battery); if it is right, the platform must renew it."
+    ),
+    "zh": (
+        "平台证书的有效期与本机时间不符。如果显示的时间不对，请修正时钟（NTP、电池）；"
+        "如果时间正确，请让平台更新证书。"
+    ),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +62,7 @@ def _show(status: dict[str, Any]) -> None:
     say(f"gateway {status['gateway']} of site {status['site']}, clock {status['clock']}")
     for text in status["fallback"]:
         say(f"  THE SITE FILE IS REFUSED, an older one runs: {text}")
+    _show_clock(status)
     offline = status["offline"]
     say(f"devices: {status['online']} of {status['devices']} online; events: {status['events']}")
     for device, why in sorted(offline.items()):
@@ -59,11 +87,12 @@ def _show(status: dict[str, Any]) -> None:
     _show_outbox(status["outbox"])
     say()
     say_table(
-        ("platform", "state", "since", "delivered", "refused", "in flight"),
+        ("platform", "state", "broker", "since", "delivered", "refused", "in flight"),
         (
             (
                 sink["name"],
                 "connected" if sink["connected"] else sink["why"],
+                sink["broker"],
                 _local(sink["since"]),
                 sink["delivered"],
                 sink["refused"],
@@ -72,6 +101,44 @@ def _show(status: dict[str, Any]) -> None:
             for sink in status["sinks"]
         ),
     )
+    for sink in status["sinks"]:
+        for doubt in _doubts(sink):
+            say(f"  {sink['name']}: {doubt}")
+
+
+_DOUBTS: Mapping[str, str] = {
+    "is_unheard": "NOBODY LISTENS to what is published",
+    "dead_letters": "{dead_letters} records it will never take: linli outbox refused",
+    "duplicate_client_id": "ANOTHER CLIENT uses the same client id",
+}
+"""What is said where the field of a sink is set."""
+_PROOFS: Mapping[str, str] = {
+    "impossible": "MQTT 3.1.1 without an echo: a denied message cannot be told from a delivered one",
+    "denied": "DENIED: the broker drops what we publish; it is kept",
+}
+
+
+def _doubts(sink: dict[str, Any]) -> Iterator[str]:
+    """Yield what stands against the delivery to one platform."""
+    if len(sink["brokers"]) > 1:
+        yield f"brokers: {', '.join(sink['brokers'])}"
+    for stream in sink["refused_streams"]:
+        yield f"REFUSED {stream}; its records are kept and tried again"
+    if (more := sink["refused_stream_count"] - len(sink["refused_streams"])) > 0:
+        yield f"REFUSED {more} more streams"
+    yield from (text.format(**sink) for field, text in _DOUBTS.items() if sink[field])
+    if (proof := _PROOFS.get(sink["refusal_proof"])) is not None:
+        yield proof
+
+
+def _show_clock(status: dict[str, Any]) -> None:
+    language = "zh" if is_chinese() else "en"
+    if status["time_lost"]:
+        say(f"  {_TIME_LOST[language]}")
+    if status["clock_steps"]:
+        say(f"  {_CLOCK_SET[language].format(count=status['clock_steps'])}")
+    if any(_CLOCK_BLAMED in sink["why"] for sink in status["sinks"] if not sink["connected"]):
+        say(f"  {_CERTIFICATE[language]}")
 
 
 def _show_outbox(outbox: dict[str, Any]) -> None:
@@ -81,6 +148,8 @@ def _show_outbox(outbox: dict[str, Any]) -> None:
     say(f"outbox: {outbox['records']} records committed, {used:.1f} of {quota:.0f} MB{lasts}")
     if outbox["refusing"]:
         say(f"  THE DISK REFUSES: {outbox['refusing']}; {outbox['held']} records are in memory")
+    if not outbox["is_reserve_whole"]:
+        say("  THE RESERVE FOR ALARMS IS IN USE: the disk or the quota is full")
     for depth in outbox["depths"]:
         age = depth["oldest_age_s"]
         oldest = "" if age is None else f", oldest {age:.0f} s"

@@ -12,9 +12,9 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from simulators.clock import WallClock
+from tests.e2e.kit_gateway import status
 from tests.faults.contract import Row, Stage, Verdict, holds, not_here
-from tests.faults.power_house import House, house, seen_within
+from tests.faults.power_house import UNITS, House, house, seen_within
 from tests.faults.power_manager import Starved, StoppedThread, end_as_systemd, watch
 from tests.support.gateway_process import GatewayProcess
 
@@ -81,20 +81,15 @@ def _expect_starved(gateway: GatewayProcess, watchdog_s: float) -> None:
 
 
 def _start_to_first_reading(at: House) -> float:
-    """Return the seconds from the start of the process to a reading that a subscriber has.
-
-    It was committed before it was sent, so this is the upper bound of the figure.
-    """
-    came, start_ms = len(at.platform.messages), WallClock().now_ms()
+    """Return the seconds from the start of the process to its first committed reading."""
     with at.gateway() as gateway:
-
-        def has_come() -> bool:
-            fresh = at.platform.messages[came:]
-            return any(one.kind == "prop" and one.body["ts"] >= start_ms for one in fresh)
-
-        took_s = seen_within(has_come, 30.0)
-        status = gateway.stop()
-        assert status == 0, f"ended with {status} after {took_s:.2f} s"
+        began = time.monotonic()
+        gateway.wait_ready()
+        # What is committed before is the line that is up and its units that are online.
+        seen_within(lambda: status(gateway)["committed"] > 1 + UNITS, 30.0)
+        took_s = time.monotonic() - began
+        ended = gateway.stop()
+        assert ended == 0, f"ended with {ended}"
     at.note_stored()
     return took_s
 

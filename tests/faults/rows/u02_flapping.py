@@ -16,7 +16,7 @@ EVERY_S = 2.0
 
 def run(stage: Stage) -> Verdict:
     """Reset every connection every two seconds; count connects and duplicates."""
-    flaps = stage.times(300, 4)
+    flaps = stage.times(300, 3)
     with (
         Scene(stage.folder) as scene,
         mosquitto(stage.folder) as broker,

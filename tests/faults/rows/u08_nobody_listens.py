@@ -20,9 +20,11 @@ def run(stage: Stage) -> Verdict:
             shown_s = (status(gateway)["now"] - since_ms) / 1000
             until(lambda: sink_status(gateway)["delivered"] >= stage.times(500, 30), "it goes on")
             settled(gateway)
+            until(lambda: sink_status(gateway)["is_unheard"], "the doubt is said")
             seen = sink_status(gateway)
             assert gateway.stop() == 0
         refused = scene.refused()
+    assert seen["is_unheard"], "the status does not say that nobody listens"
     assert seen["connects"] == 1
     assert not refused
     within(stage, shown_s, SHOWN_S, "shown")

@@ -10,11 +10,13 @@ from tests.support.broker import Connection, Got
 
 NEVER_USED = 40_000
 OLD_IDS = 200
+SHUTTING_DOWN = 0x8B
+"""With a word: a broker that hangs up again and again without one is left alone for long."""
 
 
 def run(stage: Stage) -> Verdict:
     """Leave messages unacknowledged, cut, and acknowledge their ids at once after the connect."""
-    rounds = stage.times(20, 2)
+    rounds = stage.times(8, 2)
     with Scene(stage.folder) as scene, ScriptedThread() as broker:
 
         def doubled(got: Got) -> int | None:
@@ -39,7 +41,7 @@ def run(stage: Stage) -> Verdict:
                 broker.until(lambda first=first: len(broker.got) >= first + 10, "unanswered ones")
                 count = len(broker.connections)
                 broker.script.acknowledge = twice
-                broker.cut()
+                broker.disconnect(SHUTTING_DOWN)
                 broker.until(lambda count=count: len(broker.connections) > count, "it is back")
             until(lambda: sink_status(gateway)["connected"], "connected")
             committed(gateway, 50)

@@ -37,4 +37,6 @@ class Finding:
         if self.is_clean:
             committed = self.figures.get("committed", 0) or self.figures.get("received", 0)
             return f"clean over {committed:,} records"
-        return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in self.faults.items())
+        return ", ".join(
+            f"{count:,} {name.replace('_', ' ')}" for name, count in self.faults.items()
+        )

@@ -94,4 +94,3 @@ class Lives:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     process.kill()
-

@@ -21,7 +21,7 @@ from tests.e2e.kit_platform import Platform
 from tests.faults.power_cut import Disk
 from tests.faults.sabotage.builds import Build
 from tests.faults.sabotage.findings import Finding
-from tests.faults.sabotage.lives import Lives
+from tests.faults.sabotage.lives import END_S, Lives
 from tests.faults.uplink_stage import BASE_TOPIC, MARKER, Scene, everything, url_of
 from tests.support.mosquitto import mosquitto
 
@@ -107,19 +107,6 @@ def lost_tail(build: Build, folder: Path) -> Finding:
     return Finding.of(lives.audited())
 
 
-def full_quota(build: Build, folder: Path) -> Finding:
-    """Write far more than the quota holds while the platform is frozen, then let it deliver."""
-    lives = Lives(build, folder / "state")
-    quota = ("--quota", str(QUOTA_BYTES))
-    lives.live("--records", "40", *quota)
-    lives.live("--records", "80000", "--deaf", *quota)
-    lives.live("--records", "40", *quota)
-    return Finding.of(lives.audited())
-
-
-QUOTA_BYTES = 1024 * 1024
-
-
 def denied(build: Build, folder: Path) -> Finding:
     """Let a real broker refuse one device's values with a reason code, under a whole gateway."""
     acl = folder / "acl"
@@ -157,6 +144,10 @@ def _on_a_line(build: Build, what: str) -> Finding:
     """Run a line of meters in virtual time in a process of that build; it sends its books."""
     words = [sys.executable, "-m", "tests.faults.sabotage.line", what]
     done = subprocess.run(
-        words, capture_output=True, check=True, env={**os.environ, **build.environment()}
+        words,
+        capture_output=True,
+        check=True,
+        timeout=END_S,
+        env={**os.environ, **build.environment()},
     )
     return Finding(json.loads(done.stdout))

@@ -1,6 +1,6 @@
 """A process with one outbox and one subscriber on its standard output; made to be killed.
 
-    python -m tests.faults.sabotage.station FOLDER --records 2000 [--deaf] [--quota BYTES]
+    python -m tests.faults.sabotage.station FOLDER --records 2000 [--deaf] [--rate N]
 
 It prints `C` and the record as JSON for everything that `append` returned, and `R`, topic and
 payload for everything that it delivered, before it counts as acknowledged. `--deaf` hands records
@@ -50,7 +50,7 @@ class Station:
     def _now(self) -> Now:
         return Now(self._clock.now_ms(), TimeQuality.SYNC)
 
-    async def write(self, records: int) -> None:
+    async def write(self, records: int, pause_s: float = 0.0) -> None:
         """Append so many records, some at a time, and tell what is promised."""
         first = self._outbox.last_seq
         for start in range(first, first + records, BATCH):
@@ -65,6 +65,8 @@ class Station:
                     each = Committed(record, batch.ep, batch.first_seq + place, None)
                     _say("C", committed_line(each, batch.lane))
             await self.deliver()
+            if pause_s:
+                await asyncio.sleep(pause_s)
 
     async def deliver_all(self) -> None:
         """Deliver all that waits, and what the outbox then has to tell."""
@@ -106,10 +108,9 @@ def _say(kind: str, text: str) -> None:
 
 async def _run(given: argparse.Namespace) -> None:
     clock = SystemClock(lambda: True)
-    settings = Store() if given.quota is None else Store(quota_bytes=given.quota)
-    async with Outbox.open(given.folder, settings, clock, (SINK,)) as outbox:
+    async with Outbox.open(given.folder, Store(), clock, (SINK,)) as outbox:
         station = Station(outbox, is_deaf=given.deaf)
-        await station.write(given.records)
+        await station.write(given.records, BATCH / given.rate if given.rate else 0.0)
         await station.deliver_all()
 
 
@@ -118,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--records", type=int, default=0)
-    parser.add_argument("--quota", type=int)
+    parser.add_argument("--rate", type=float, help="records a second; as fast as it goes if not")
     parser.add_argument("--deaf", action="store_true")
     asyncio.run(_run(parser.parse_args()))
 

@@ -86,8 +86,8 @@ VARIANTS = (
     Variant(
         "cursor-in-a-file",
         "progress is kept in a file of its own, renewed now and then",
-        "kill -9",
-        scenarios.kills,
+        "frozen platform, then kill -9",
+        scenarios.frozen_platform,
         (
             Replacement(
                 "gateway/outbox/store.py",
@@ -142,6 +142,11 @@ VARIANTS = (
                 "        loop, clock = asyncio.get_running_loop(), around.clock\n"
                 "        base = clock.now_ms() / 1000 - loop.time()\n"
                 "        self.time = lambda: clock.now_ms() / 1000 - base\n",
+            ),
+            Replacement(
+                "gateway/bus/line.py",
+                "self._loop.call_at(until, _finish, waiter)",
+                "self._loop.call_later(max(0.001, until - self._core.time()), _finish, waiter)",
             ),
         ),
     ),
