@@ -113,7 +113,7 @@ _DOUBTS: Mapping[str, str] = {
 }
 """What is said where the field of a sink is set."""
 _PROOFS: Mapping[str, str] = {
-    "impossible": "MQTT 3.1.1 without an echo: a denied message cannot be told from a delivered one",
+    "impossible": "MQTT 3.1.1 without an echo: a denied message looks like a delivered one",
     "denied": "DENIED: the broker drops what we publish; it is kept",
 }
 
