@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.kit_gateway import sink_status, status, until
+from tests.e2e.kit_gateway import asked, sink_status, status, until
 from tests.e2e.kit_platform import Platform
 from tests.faults.uplink_stage import BASE_TOPIC, MARKER, Scene, clean, settled, url_of
 from tests.support.gateway_process import GatewayProcess
@@ -88,8 +88,6 @@ def test_a_denied_topic_waits_apart_and_comes_whole_when_it_is_allowed(scene: Sc
 
 
 def _kept(gateway: GatewayProcess) -> int:
-    from tests.e2e.kit_gateway import asked  # noqa: PLC0415
-
     return len(asked(gateway, "outbox", what="refused"))
 
 
