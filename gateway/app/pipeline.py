@@ -82,6 +82,7 @@ class Pipeline:
         self._records: list[Record] = []
         self._changes: list[StateChange] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._has_ended = False
         self._kept: list[Callable[[], None]] = []
         """Who confirms to its device once the next commit is done."""
         self._tick = 0.0
@@ -146,10 +147,19 @@ class Pipeline:
                 self._digest(item)
             if self._is_commit_due():
                 await self._commit()
+        self._has_ended = True
+        for item in self.inbox.take_all():
+            self._digest(item)
         await self._commit()
 
     async def commit(self, records: Sequence[Record], changes: Sequence[StateChange] = ()) -> None:
-        """Return when these records are safe. For commands: audited before they act."""
+        """Return when these records are safe. For commands: audited before they act.
+
+        Sinks still have something to keep when the pipeline has ended.
+        """
+        if self._has_ended:
+            await self._append(records, changes)
+            return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.inbox.put(Ready(tuple(records), tuple(changes), done))
         await done

@@ -112,6 +112,15 @@ async def test_what_waits_at_a_stop_is_committed() -> None:
     assert record.body.values == (230.0,)
 
 
+async def test_a_sink_may_keep_something_when_the_pipeline_has_ended() -> None:
+    run = _Run(Store())
+    async with run as pipeline:
+        pass
+    async with asyncio.timeout(5.0):
+        await pipeline.commit((), (StateChange("births", "north", ["em-01"]),))
+    assert run.outbox.states == [StateChange("births", "north", ["em-01"])]
+
+
 async def test_telemetry_is_committed_together_when_enough_has_come() -> None:
     run = _Run(Store(commit_every_s=3600.0, commit_readings=3))
     async with run as pipeline:

@@ -22,7 +22,7 @@ def test_the_unit_is_notified_watched_and_restarted() -> None:
     lines = UNIT.read_text(encoding="utf-8").splitlines()
     for wanted in (
         "Type=notify",
-        "WatchdogSec=60s",
+        "WatchdogSec=30s",
         "Restart=always",
         "RestartPreventExitStatus=78",
     ):

@@ -61,7 +61,8 @@ class Row:
     run: Callable[[Stage], Verdict]
     """Raises AssertionError where something that must hold does not."""
     has_short: bool = True
-    """Whether it also runs in `make test`, in its short form."""
+    """Whether it also runs in `make test`, in its short form; not where that takes half a minute,
+    or where other work on the machine would decide it."""
     timeout_s: float = 300.0
     """After which the short form is given up."""
 

@@ -121,4 +121,5 @@ ROW = Row(
     must_hold="live delivery goes on, store_refused is told, it goes on when it can be written",
     goal="live delivery >= 99 %",
     run=run,
+    has_short=False,
 )

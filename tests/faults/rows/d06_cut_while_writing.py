@@ -57,4 +57,5 @@ ROW = Row(
     must_hold="the old or the new is there, never half",
     goal="100 of 100",
     run=run,
+    has_short=False,
 )

@@ -101,4 +101,5 @@ ROW = Row(
     must_hold="the watchdog is not fed, the restart goes on with nothing lost",
     goal="found <= 30 s, start to first committed reading <= 3 s",
     run=run,
+    has_short=False,
 )

@@ -129,4 +129,5 @@ ROW = Row(
     must_hold="it degrades, at most one restart, nothing committed is lost",
     goal="0 lost, <= 1 restart",
     run=run,
+    has_short=False,
 )

@@ -66,4 +66,5 @@ ROW = Row(
     must_hold="alarms still come",
     goal="alarm p99 <= 2 s",
     run=run,
+    has_short=False,
 )
