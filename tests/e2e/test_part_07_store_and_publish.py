@@ -161,27 +161,6 @@ def whole(platform: Platform) -> None:
         assert counts == sorted(set(counts)), "counters go up with the seq"
 
 
-def ask_again(platform: Platform) -> None:
-    """Ask, as a platform does, for what the chain says is missing, until nothing is.
-
-    A broker that is killed may have acknowledged what it had not passed on yet.
-    """
-    asked: set[tuple[str, int]] = set()
-
-    def is_whole() -> bool:
-        for stream, chain in list(platform.auditor.chains.items()):
-            gateway, ep = stream.split("/")
-            fresh = {(stream, seq) for seq in chain.missing} - asked
-            asked.update(fresh)
-            if fresh:
-                resend = [[seq, seq] for _, seq in sorted(fresh)]
-                request = {"ep": int(ep), "ranges": [], "resend": resend}
-                platform.publish(f"fc/1/e2e/{gateway}/dn/ack/_", json.dumps(request))
-        return platform.auditor.lost == 0
-
-    until(is_whole, "what was asked for again comes")
-
-
 def test_it_starts_without_a_broker_and_delivers_all(field: Field) -> None:
     with away_broker(field.base) as broker:
         with running_gateway(field.site(url_of(broker)), field.base) as gateway:
@@ -219,7 +198,7 @@ def test_a_broker_that_goes_and_comes_back_costs_nothing(field: Field, how: str)
             broker.start()
             delivered(gateway)
             if how == "kill":
-                ask_again(platform)
+                until(lambda: platform.has_all("fc/1/e2e/gw-07"), "what was asked for again")
             assert gateway.stop() == 0
             whole(platform)
 

@@ -218,6 +218,7 @@ def test_a_cluster_of_three_loses_a_node_under_load_and_nothing_else(
             before = platform.auditor.received
             platform.wait(lambda: platform.auditor.received >= before + 60, "records again")
             settled(gateway)
+            until(lambda: platform.has_all(BASE_TOPIC), "what the dead node had and passed on not")
             assert gateway.stop() == 0
             found = scene.audited(platform)
     clean(found)
