@@ -88,8 +88,7 @@ devices:
 
 @pytest.fixture
 def cellar(tmp_path: Path) -> Iterator[Cellar]:
-    if FakeTime.library() is None:
-        pytest.skip("libfaketime is not installed")
+    assert FakeTime.library() is not None, "libfaketime is missing: deploy/test-packages.sh"
     write_profile(tmp_path, "e2e/cellar", PROFILE)
     with Slave() as slave:
         slave.put_bit(1, 0, is_on=True)

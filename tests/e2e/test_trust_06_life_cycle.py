@@ -12,12 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.kit_gateway import TEST_ROOM, status, until
 from tests.e2e.kit_store import stored_records
 from tests.faults.books import ReceivedBook
-from tests.faults.disk_shim import NoShim, make_shim
+from tests.faults.disk_shim import make_shim
 from tests.faults.power_house import UNITS, House, house
 from tests.support.gateway_process import GatewayProcess
 
@@ -59,10 +57,7 @@ def test_a_stop_with_a_hung_platform_and_silent_devices_ends_in_time_and_commits
 def test_a_stop_with_platform_line_and_disk_stuck_ends_in_time_and_loses_nothing_committed(
     tmp_path: Path,
 ) -> None:
-    try:
-        shim = make_shim(tmp_path, tmp_path / "state")
-    except NoShim as why:
-        pytest.skip(str(why))
+    shim = make_shim(tmp_path, tmp_path / "state")
     with house(tmp_path) as at:
         at.site.write_text(at.site.read_text("utf-8").replace("timeout: 2s", "timeout: 20s"))
         with at.gateway(environment=shim.environment()) as gateway:

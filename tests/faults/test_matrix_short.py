@@ -18,3 +18,5 @@ ROWS = [row for row in all_rows() if row.has_short]
 def test_row_of_the_fault_matrix_holds(row: Row) -> None:
     result = run_row(row, seed=1, is_short=True)
     assert result.verdict.judgement is not Judgement.FAILS, result.verdict.figure
+    if result.verdict.judgement is Judgement.NOT_HERE:
+        pytest.skip(result.verdict.figure)
