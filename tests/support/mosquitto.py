@@ -102,8 +102,10 @@ class Mosquitto:
         yield from self._lines
 
     def _is_listening(self) -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            return probe.connect_ex((HOST, self.port)) == 0
+        """Whether all its listeners are open: it opens them one after the other."""
+        listeners = [line.split() for line in self._lines if line.startswith("listener ")]
+        ports = [self.port, *(int(words[1]) for words in listeners)]
+        return all(_accepts(port) for port in ports)
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
@@ -116,6 +118,11 @@ class Mosquitto:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def free_port() -> int:
