@@ -64,9 +64,9 @@ class Daemon:
             loop.add_signal_handler(number, self._begin_stop)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up.set)
         machine = self._machine
-        grounds = Grounds(machine.clock, machine.places.state)
+        grounds = Grounds(machine.clock, machine.places.state, self._doors)
         async with (
-            open_outbox(self._site, self._doors, grounds) as outbox,
+            open_outbox(self._site, grounds) as outbox,
             ListenerHub() as listeners,
         ):
             building = Building(self._site, outbox, listeners, grounds, refused=refused)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from gateway.app.around import Around
 from gateway.dialects.contract import Dialect, Dropped, Now, Ranges, SeqRange
 from gateway.model.ids import GATEWAY_ITSELF, SinkName
-from gateway.model.publication import Arrival
+from gateway.model.publication import Arrival, Publication
 from gateway.model.record import Lane, LogBody, Record
 from gateway.outbox.feed import SinkFeed
 
 
-async def hear(arrival: Arrival, dialect: Dialect, feed: SinkFeed, around: Around) -> None:
-    """Do what a message means; what is not obeyed is audited."""
+async def hear(
+    arrival: Arrival, dialect: Dialect, feed: SinkFeed, around: Around
+) -> Sequence[Publication]:
+    """Do what a message means, and return what is answered; what is not obeyed is audited."""
     received = dialect.received(arrival, around.now())
     for command in received.commands:
         around.take_command(command)
@@ -23,14 +25,19 @@ async def hear(arrival: Arrival, dialect: Dialect, feed: SinkFeed, around: Aroun
         for wanted in received.wanted:
             for part in wanted.ranges:
                 feed.replay(lane, part.first, part.last, wanted.ep)
-    if received.dropped:
+    for refused in received.refused:
+        feed.refused(refused.lane, refused.seqs, refused.reason)
+    if received.dropped or received.remarks:
         now = around.now()
-        await around.keep([_audit(feed.sink, one, now) for one in received.dropped], ())
+        records = [_audit("dropped", feed.sink, one, now) for one in received.dropped]
+        records += [_audit("remark", feed.sink, one, now) for one in received.remarks]
+        await around.keep(records, ())
+    return received.publications
 
 
-def _audit(sink: SinkName, dropped: Dropped, now: Now) -> Record:
+def _audit(topic: str, sink: SinkName, dropped: Dropped, now: Now) -> Record:
     fields = (("sink", str(sink)), ("topic", dropped.topic), ("reason", dropped.reason))
-    return Record(GATEWAY_ITSELF, now.ms, now.tq, LogBody("dropped", fields))
+    return Record(GATEWAY_ITSELF, now.ms, now.tq, LogBody(topic, fields))
 
 
 def _parts(ranges: Sequence[Ranges]) -> list[SeqRange]:

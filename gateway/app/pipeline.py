@@ -18,7 +18,12 @@ from gateway.model.sample import DeviceState, LineState, Samples
 from gateway.normalise.readings import Normaliser
 from gateway.rules.contract import Orphan, Raised
 from gateway.rules.report import Reporter, is_billing, snapshots
-from gateway.settings.site import Device, Priority, Site, Store
+from gateway.settings.site import (
+    Device,
+    Priority,
+    Site,
+    Store,
+)
 
 _log = logging.getLogger("linli.pipeline")
 

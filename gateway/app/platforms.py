@@ -9,6 +9,7 @@ from random import Random, SystemRandom
 from typing import Any
 
 from gateway.app.around import Around, Census
+from gateway.app.doors import Doors, Passage
 from gateway.app.reload import SiteDiff
 from gateway.app.sink import ROOM, SinkTask
 from gateway.app.software import SOFTWARE
@@ -19,7 +20,9 @@ from gateway.dialects.births import births_of
 from gateway.dialects.contract import DialectSetup
 from gateway.model.ids import DeviceId, SinkName
 from gateway.outbox.outbox import Outbox
-from gateway.settings.site import Sink, Site
+from gateway.settings.secrets import read_secret
+from gateway.settings.site import Site
+from gateway.settings.site_sinks import Sink
 from gateway.uplink.owner import MakeSession
 from gateway.uplink.session import Session
 from gateway.uplink.uplink import Uplink
@@ -41,15 +44,17 @@ class Platforms:
         self,
         outbox: Outbox,
         around: Around,
+        doors: Doors,
         *,
         make_session: MakeSession = Session,
         rng: Random | None = None,
     ) -> None:
-        """Take the store, what every sink is given, and what connects; `rng` gives jitter."""
+        """Take the store, what every sink is given, the doors; `make_session` connects."""
         self._make_session = make_session
         self._rng = rng or SystemRandom()
         self._outbox = outbox
         self._around = around
+        self._doors = doors
         self._running: dict[SinkName, _Running] = {}
 
     def start(self, site: Site, tasks: asyncio.TaskGroup) -> None:
@@ -84,7 +89,9 @@ class Platforms:
 
     def _start(self, site: Site, sink: Sink, tasks: asyncio.TaskGroup) -> None:
         outbox, around = self._outbox, self._around
-        setup = DialectSetup(site.gateway, sink, SOFTWARE, outbox.ep, outbox.previous_ep)
+        setup = DialectSetup(
+            site.gateway, sink, SOFTWARE, outbox.ep, outbox.previous_ep, read_secret
+        )
         dialect = registry.load(sink.dialect).make(setup)
         uplink = Uplink(
             sink,
@@ -99,6 +106,7 @@ class Platforms:
             uplink,
             sink=sink,
             census=self._census(site, sink),
+            passage=Passage(self._doors.of(sink.name)),
             standing=Standing(sink.name, known_of(sink.name, outbox.states(EVENTS_ROOM))),
         )
         stop = asyncio.Event()
@@ -106,7 +114,7 @@ class Platforms:
         self._running[sink.name] = _Running(running, stop, task)
 
     def _census(self, site: Site, sink: Sink) -> Census:
-        births = births_of(site.devices.values(), sink.max_level)
+        births = births_of(site.devices.values(), self._doors.of(sink.name))
         known: set[DeviceId] = set(self._outbox.states(ROOM).get(sink.name) or ())
         return Census(births, frozenset(known - {birth.device for birth in births}))
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gateway.model.ids import DeviceId, LineName, SinkName
-from gateway.settings.site import Device, Line, Site, Where
+from gateway.settings.site import Device, Line, Site
+from gateway.settings.site_sinks import Sink
+from gateway.settings.where import Where
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -58,8 +60,8 @@ def diff(old: Site, new: Site) -> SiteDiff:
     touched = {old.devices[id_].line for id_ in devices_gone} | {
         new.devices[id_].line for id_ in devices_new
     }
-    sinks_old = {name: replace(sink, where=_NOWHERE) for name, sink in old.sinks.items()}
-    sinks_new = {name: replace(sink, where=_NOWHERE) for name, sink in new.sinks.items()}
+    sinks_old = {name: _placeless_sink(sink) for name, sink in old.sinks.items()}
+    sinks_new = {name: _placeless_sink(sink) for name, sink in new.sinks.items()}
     return SiteDiff(
         lines_gone,
         lines_new,
@@ -94,6 +96,10 @@ def _gone(old: Mapping[_K, _V], new: Mapping[_K, _V]) -> frozenset[_K]:
 
 def _new(old: Mapping[_K, _V], new: Mapping[_K, _V]) -> frozenset[_K]:
     return frozenset(key for key, value in new.items() if old.get(key) != value)
+
+
+def _placeless_sink(sink: Sink) -> Sink:
+    return replace(sink, where=_NOWHERE, places={})
 
 
 def _placeless_lines(site: Site) -> dict[LineName, Line]:

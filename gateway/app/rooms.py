@@ -80,15 +80,17 @@ class Grounds:
 
     clock: Clock
     state: Path
+    doors: Doors
+    """What may leave through each sink: asked by the store and by the sinks."""
     around: Surroundings = THE_WORLD
 
 
-def open_outbox(site: Site, doors: Doors, grounds: Grounds) -> Outbox:
+def open_outbox(site: Site, grounds: Grounds) -> Outbox:
     """Return the outbox in the state folder, to be entered with `async with`."""
     around = grounds.around
     seams = Seams(
         executor=around.store_executor,
-        is_due=doors.is_due,
+        is_due=grounds.doors.is_due,
         new_ep=lambda: around.rng.getrandbits(53) or 1,  # 53 bits survive JSON everywhere
     )
     folder = grounds.state / "outbox"
@@ -134,7 +136,9 @@ class Building:
         )
         pipeline.redate = time.redated_readings
         around = Around(pipeline.inbox, self._commander.put, clock, pipeline.commit, time)
-        platforms = Platforms(outbox, around, make_session=seams.make_session, rng=seams.rng)
+        platforms = Platforms(
+            outbox, around, grounds.doors, make_session=seams.make_session, rng=seams.rng
+        )
         self.house = House(site, lines, pipeline, platforms, outbox, clock, time, refused)
 
     async def run(self, serve: Serve) -> None:

@@ -16,7 +16,8 @@ from gateway.normalise.write import to_raw
 from gateway.rules.report import singles
 from gateway.settings.catalogue import Profile, ProfileSample, SampleValue
 from gateway.settings.profiles import resolve_points, resolve_quirks
-from gateway.settings.site import Device, Point, Where
+from gateway.settings.site import Device, Point
+from gateway.settings.where import Where
 
 _DEVICE = DeviceId("sample")
 

@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.app.around import Around, Census
+from gateway.app.awaited import Awaited
 from gateway.app.backfill import Backfill
+from gateway.app.doors import Passage
 from gateway.app.doubts import Doubts
+from gateway.app.encoder import Encoder
 from gateway.app.hearing import hear
 from gateway.app.standing import SETTLED_S, Standing
-from gateway.app.streams import DENIED, LOOKED_AT, RETRY_S, SOON_S, Stream, stream_of
-from gateway.dialects.contract import Dialect, Encoded, Now
+from gateway.app.streams import DENIED, LOOKED_AT, RETRY_S, SOON_S, Stream
+from gateway.dialects.contract import Dialect
 from gateway.model.publication import Fate, Outcome, Publication
-from gateway.model.record import Committed, Lane, StateChange
+from gateway.model.record import Lane, StateChange
 from gateway.outbox.feed import FeedBatch, Room, SinkFeed
-from gateway.settings.site import Sink
+from gateway.settings.site_sinks import Sink
 from gateway.uplink.errors import UplinkDown
 from gateway.uplink.uplink import Uplink
 
@@ -30,6 +33,8 @@ LAST_WORDS_S = 2.0
 """How long a stop waits for what can still be delivered; the rest is safe on disk."""
 LOOK_EVERY_S = 2.0
 """At what stands against this sink; everything else is told by events."""
+TICK_S = 1.0
+"""How often a dialect may say what is due by time."""
 NOTHING = Room(0, 0, 0)
 
 
@@ -53,22 +58,24 @@ class SinkTask:
         *,
         sink: Sink,
         census: Census,
+        passage: Passage,
         standing: Standing,
     ) -> None:
-        """Take the language, the records, the connection, who it may know, and what stood."""
+        """Take the language, records, connection, who it may know, its door, and what stood."""
         self.sink = sink
         self.dialect = dialect
         self.feed = feed
         self.uplink = uplink
         self.census = census
         self.doubts = Doubts(dialect, feed, uplink)
+        self._encoder = Encoder(dialect, passage, feed, self.doubts)
         self._standing = standing
         self._moved_at: float | None = None
         self._connected_at = 0.0
-        self._probes: frozenset[int] = frozenset()
         self._retry = asyncio.Event()
         self._flights: dict[int, _Flight] = {}
         self._backfill = Backfill()
+        self._awaited = Awaited()
         self._pending: deque[Publication] = deque()
         """Births and current values that are encoded and have not left."""
         self._old: deque[Publication] = deque()
@@ -88,6 +95,7 @@ class SinkTask:
                     ("room", self._notice_room()),
                     ("retry", self._keep_retrying()),
                     ("look", self._keep_looking(around)),
+                    ("tick", self._keep_ticking(around)),
                 )
             ]
             await stop.wait()
@@ -131,6 +139,7 @@ class SinkTask:
         self.feed.requeue()
         self._flights.clear()
         self._backfill.clear()
+        self._awaited.clear()
         self._pending.clear()
         self._old.clear()
         self._retry.set()
@@ -153,7 +162,9 @@ class SinkTask:
                     is_greeted = True
                     await self._remember(around)
                     around.inbox.put_snapshot(self.sink.name)
-                if await self._send_events(around) or await self._hand_out(around):
+                if self.dialect.is_ready(around.now()) and (
+                    await self._send_events(around) or await self._hand_out(around)
+                ):
                     continue
                 is_open = await self.feed.news()
         except UplinkDown:
@@ -225,53 +236,15 @@ class SinkTask:
         return self._backfill.has_room(int(window * share), int(self.uplink.bytes_limit * share))
 
     def _encode(self, batch: FeedBatch, around: Around) -> Sequence[Publication]:
-        now = around.now()
         publications: list[Publication] = []
-        items = [around.time.redated(item) for item in batch.items]
-        streams = {item.seq: stream_of(item.record) for item in items}
-        withheld: list[int] = []
-        for encoded in self._encode_or_bisect(items, now, is_backfill=batch.is_backfill):
-            withheld.extend(encoded.withheld)
-            for publication in encoded.publications:
-                stream = streams[publication.covers[0]] if publication.covers else None
-                if not self._is_held(publication, stream):
-                    size = len(publication.payload) if batch.is_backfill else 0
-                    self._flights[id(publication)] = _Flight(stream, size)
-                    publications.append(publication)
-        if withheld:
-            self.feed.done(batch.lane, withheld)
+        for message in self._encoder.encode(batch, around):
+            publication = message.publication
+            size = len(publication.payload) if batch.is_backfill else 0
+            self._flights[id(publication)] = _Flight(message.stream, size)
+            publications.append(publication)
         if batch.is_backfill:
-            self._backfill.learn(len(items), publications)
+            self._backfill.learn(len(batch.items), publications)
         return publications
-
-    def _is_held(self, publication: Publication, stream: Stream | None) -> bool:
-        """Set aside what belongs to a refused stream, unless it is the one that is tried."""
-        why = None if stream is None else self.doubts.streams.why(stream)
-        if why is None or not self._probes.isdisjoint(publication.covers):
-            return False
-        self.feed.refused(publication.lane, publication.covers, why)
-        return True
-
-    def _encode_or_bisect(
-        self, items: Sequence[Committed], now: Now, *, is_backfill: bool
-    ) -> list[Encoded]:
-        try:
-            return [self.dialect.encode(items, now, is_backfill=is_backfill)]
-        except Exception as exc:  # noqa: BLE001 - the bulkhead of encode: a poison record is set aside
-            if len(items) == 1:
-                self._set_aside(items[0], exc)
-                return []
-        half = len(items) // 2
-        return [
-            encoded
-            for part in (items[:half], items[half:])
-            for encoded in self._encode_or_bisect(part, now, is_backfill=is_backfill)
-        ]
-
-    def _set_aside(self, item: Committed, exc: Exception) -> None:
-        _log.error("record seq=%d cannot be encoded", item.seq, exc_info=exc)
-        self.doubts.dead_letters += 1
-        self.feed.refused(item.record.lane, [item.seq], f"encode: {type(exc).__name__}: {exc}")
 
     # --- up from the broker ------------------------------------------------------------------
 
@@ -319,8 +292,11 @@ class SinkTask:
         if flight is not None and flight.stream and self.doubts.streams.taken(flight.stream):
             self.doubts.streams.open(flight.stream)
             self._retry.set()
-        if self.sink.ack != "puback" or not self.doubts.canary.acknowledged(lane, covers):
+        if self.sink.ack == "app":
+            self._awaited.delivered(publication, now)
             self.feed.notify()  # the window has room; `done` comes with a word of the platform
+        elif not self.doubts.canary.acknowledged(lane, covers):
+            self.feed.notify()
         else:
             self.feed.done(lane, covers)
 
@@ -339,7 +315,16 @@ class SinkTask:
                     for proven in self.doubts.canary.heard(arrival.payload):
                         self.feed.done(proven.lane, proven.covers)
                 else:
-                    await hear(arrival, self.dialect, self.feed, around)
+                    await self._say(await hear(arrival, self.dialect, self.feed, around))
+
+    async def _say(self, publications: Sequence[Publication]) -> None:
+        """Send what the dialect has to say beside records: answers, logins, questions."""
+        try:
+            for publication in publications:
+                await self.uplink.publish(publication)
+        except UplinkDown:
+            return  # the next connection begins anew
+        self.feed.notify()
 
     async def _notice_room(self) -> None:
         while True:
@@ -361,9 +346,15 @@ class SinkTask:
             wait_s = RETRY_S
             if self.uplink.state.is_connected:
                 again = self.doubts.streams.again(await self.feed.kept_refused(DENIED, LOOKED_AT))
-                self._probes = again.probes
+                self._encoder.probes = again.probes
                 self.feed.retry(again.chosen)
                 wait_s = RETRY_S if again.is_all else SOON_S
+
+    async def _keep_ticking(self, around: Around) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self.uplink.state.is_connected:
+                await self._say(self.dialect.tick(around.now()))
 
     async def _keep_looking(self, around: Around) -> None:
         while True:
@@ -372,6 +363,8 @@ class SinkTask:
             if self.uplink.state.is_connected:
                 self.doubts.ask_canary(around)
                 self.doubts.unheard.look(now)
+                for late in self._awaited.late(now):
+                    self.feed.again(late.lane, late.covers)
                 self.feed.notify()  # a held sink tries a record now and then
             may_clear = self.uplink.state.is_connected and now - self._connected_at >= SETTLED_S
             told = self._standing.compare(

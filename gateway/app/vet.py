@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gateway.bus.report import plan_report
 from gateway.dialects import registry
+from gateway.dialects.options import BadOption, made
 from gateway.settings.problems import Problem, advice, make_problem
 from gateway.settings.site import Line, Site
+from gateway.settings.site_sinks import Sink
 
 
 def vet(site: Site) -> tuple[Problem, ...]:
@@ -15,7 +19,24 @@ def vet(site: Site) -> tuple[Problem, ...]:
         if sink.dialect not in registry.names():
             facts = {"name": sink.dialect, "advice": advice(sink.dialect, registry.names())}
             found.append(make_problem("LG-SINK-01", sink.where, f"sinks.{sink.name}", facts))
+        else:
+            found.extend(_options(sink))
     return tuple(found)
+
+
+def _options(sink: Sink) -> Iterator[Problem]:
+    """Yield what is wrong with the settings of a sink's dialect."""
+    spec = registry.load(sink.dialect)
+    for path, plain, given in (
+        ("options", spec.options, sink.options),
+        *((f"devices.{name}", spec.device_options, of) for name, of in sink.devices.items()),
+    ):
+        try:
+            made(plain, given)
+        except BadOption as exc:
+            spot = f"{path}.{exc.name}" if exc.name else path
+            where = sink.places.get(spot, sink.places.get(path, sink.where))
+            yield make_problem(exc.bad.code, where, f"sinks.{sink.name}.{spot}", exc.bad.facts)
 
 
 def _line(site: Site, line: Line) -> list[Problem]:

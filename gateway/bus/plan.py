@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 
 from drivers.contract import Job, JobDriver, LineCost, Quirks, Wanted
 from gateway.model.ids import DeviceId, PointId
-from gateway.settings.site import Device, Point, PollRule, Priority
+from gateway.settings.site import (
+    Device,
+    Point,
+    PollRule,
+    Priority,
+)
 
 
 @dataclass(frozen=True, slots=True)

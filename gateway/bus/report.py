@@ -9,7 +9,13 @@ from drivers.contract import Job
 from gateway.bus.cost import driver_of, job_s, line_cost, load_percent, session_driver_of
 from gateway.bus.plan import PlannedRead, plan_reads
 from gateway.model.ids import DeviceId, LineName
-from gateway.settings.site import Device, Line, PollRule, Priority, SerialPort
+from gateway.settings.site import (
+    Device,
+    Line,
+    PollRule,
+    Priority,
+    SerialPort,
+)
 
 COMFORTABLE_PERCENT = 80.0
 """Load up to which retries and commands still find room."""

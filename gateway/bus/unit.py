@@ -13,7 +13,12 @@ from gateway.bus.plan import PlannedRead, plan_reads
 from gateway.bus.response import MARGIN_S, ON_NETWORK, ON_SERIAL, Patience, ResponseTime
 from gateway.bus.schedule import Entry
 from gateway.model.ids import PointId
-from gateway.settings.site import Device, Line, PollRule, Priority
+from gateway.settings.site import (
+    Device,
+    Line,
+    PollRule,
+    Priority,
+)
 
 
 @dataclass(frozen=True, slots=True)

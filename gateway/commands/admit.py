@@ -10,7 +10,7 @@ from gateway.commands.memory import Memory, Remembered
 from gateway.model.clock import TimeQuality
 from gateway.model.command import Command, CommandRefused, Op
 from gateway.model.ids import PointId
-from gateway.settings.site import Allow, Commands
+from gateway.settings.site_sinks import Allow, Commands
 
 MAX_EXPIRY_MS = 24 * 3600 * 1000
 """A command may not be valid for longer: its `rid` is remembered this long."""

@@ -15,8 +15,9 @@ from gateway.model.clock import TimeQuality
 from gateway.model.command import BadCommand, Command
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.publication import Arrival, ConnectSpec, Publication
-from gateway.model.record import Committed
-from gateway.settings.site import Gateway, Sink
+from gateway.model.record import Committed, Lane
+from gateway.settings.site import Gateway
+from gateway.settings.site_sinks import Secret, Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class Now:
 
     ms: int
     tq: TimeQuality
+
+
+def _no_secrets(secret: Secret) -> str:
+    raise LookupError(f"nobody can read {secret}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,11 @@ class DialectSetup:
     """Name and version of this program."""
     ep: int
     previous_ep: int | None = None
+    secret: Callable[[Secret], str] = _no_secrets
+    """Reads a secret by name; asked again at every use, so that a changed file counts at once.
+
+    Raises SettingsError when it is not there.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +83,28 @@ class Birth:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedRecords:
+    """Records of one lane that the platform does not take, with the reason for people."""
+
+    lane: Lane
+    seqs: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
     """Messages for a batch of records.
 
-    Every seq of the batch is in the `covers` of one message or in `withheld`: records of which
-    this sink may see nothing, which are done without being sent.
+    Every seq of the batch is in the `covers` of at least one message, in `withheld` or in
+    `refused`. A record that became several messages is done when all of them are: only the last
+    of them covers it.
     """
 
     publications: tuple[Publication, ...]
     withheld: tuple[int, ...] = ()
+    """Records for which this platform has no word: done without being sent."""
+    refused: tuple[RefusedRecords, ...] = ()
+    """What the platform would not take (a device that it let not log in); kept and shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +143,12 @@ class Received:
     platform_ms: int | None = None
     """The platform's clock, when it told it."""
     dropped: tuple[Dropped, ...] = ()
+    publications: tuple[Publication, ...] = ()
+    """What is answered at once, or said next: a login, a reply that is no record."""
+    refused: tuple[RefusedRecords, ...] = ()
+    """Records that the platform took from the broker and refused by a code of its own."""
+    remarks: tuple[Dropped, ...] = ()
+    """What the platform complained of without refusing records: audited, and nothing else."""
 
 
 class Dialect(Protocol):
@@ -146,6 +175,21 @@ class Dialect(Protocol):
         """Return the messages for these records, in order within each lane."""
         ...
 
+    def is_ready(self, now: Now) -> bool:
+        """Return whether records may be handed out: false while the platform is still greeting.
+
+        Asked after every message of the platform and once a second. A dialect gives up waiting
+        by itself.
+        """
+        ...
+
+    def tick(self, now: Now) -> tuple[Publication, ...]:
+        """Return what is due by time: a login tried again, a question for the time.
+
+        Asked about once a second while connected.
+        """
+        ...
+
     def echo(self, now: Now) -> Publication:
         """Return a message to the topic `ConnectSpec.echo` that differs from the last one.
 
@@ -163,9 +207,20 @@ class Dialect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NoOptions:
+    """A dialect without settings of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class DialectSpec:
     """What `registry.load` finds as `DIALECT` in a module of this folder."""
 
     make: Callable[[DialectSetup], Dialect]
     has_app_ack: bool = False
     """Whether the platform can confirm records itself (`ack: app` in the site file)."""
+    options: type[object] = NoOptions
+    """The dataclass of `options:` in the site file (`dialects.options`)."""
+    device_options: type[object] = NoOptions
+    """The dataclass of each entry below `devices:`."""
+    losses: tuple[str, ...] = ()
+    """What of our records this platform has no word for, one sentence each."""

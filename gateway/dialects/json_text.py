@@ -7,17 +7,15 @@ dictionaries that have to be built first; this is five times as fast for a meter
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite
-from typing import TypeAlias
 
 from gateway.model.quality import GOOD, Mark, Quality
 from gateway.model.reading import PointColumn, Value
 from gateway.model.record import PropBody
 
 _NUMBERS = frozenset({int, float})
-Sees: TypeAlias = Callable[[str], bool]
 
 
 def text(value: str | None) -> str:
@@ -45,15 +43,12 @@ def value_text(value: Value | None) -> str:
 
 
 class ColumnText:
-    """The readings of one column as JSON objects, as far as they may be seen."""
+    """The readings of one column as JSON objects."""
 
-    def __init__(self, column: PointColumn, sees: Sees) -> None:
+    def __init__(self, column: PointColumn) -> None:
         """Render what is fixed: point ids and units."""
-        self._length = len(column.points)
-        self._shown = tuple(i for i, point in enumerate(column.points) if sees(point))
-        self.is_whole = len(self._shown) == self._length
-        self.count = len(self._shown)
-        self._heads = tuple(_head(column, index) for index in self._shown)
+        self.count = len(column.points)
+        self._heads = tuple(_head(column, index) for index in range(self.count))
         self._templates = {GOOD: self._template(GOOD)}
 
     def _template(self, mark: Mark) -> str:
@@ -67,16 +62,14 @@ class ColumnText:
             ValueError: a value is not a finite number, or the columns are not equally long.
         """
         values = body.values
-        if len(values) != self._length:
-            raise ValueError(f"{len(values)} values in a column of {self._length}")
+        if len(values) != self.count:
+            raise ValueError(f"{len(values)} values in a column of {self.count}")
         mark = _one_mark(body.marks)
         if mark is None or body.offsets_ms is not None:
             return ",".join(self._marked(body))
         template = self._templates.get(mark)
         if template is None:
             template = self._templates[mark] = self._template(mark)
-        if not self.is_whole:
-            values = tuple(values[index] for index in self._shown)
         if _NUMBERS.issuperset(map(type, values)) and isfinite(sum(values)):  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownArgumentType] - all are numbers, as just seen
             return template % values
         return template % tuple(map(value_text, values))
@@ -84,7 +77,7 @@ class ColumnText:
     def _marked(self, body: PropBody) -> Sequence[str]:
         values, marks, offsets = body.values, body.marks, body.offsets_ms
         parts: list[str] = []
-        for head, index in zip(self._heads, self._shown, strict=True):
+        for index, head in enumerate(self._heads):
             part = head + value_text(values[index])
             if marks is not None:
                 part += _mark_text(marks[index])

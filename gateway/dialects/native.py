@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.dialects.births import LIFE_SAFETY, Visibility, fingerprint
+from gateway.dialects.births import fingerprint
 from gateway.dialects.contract import (
     Birth,
     DialectSetup,
@@ -57,10 +57,8 @@ class Native:
         self._base = f"{sink.root}/1/{gateway.site}/{gateway.id}"
         self._births: dict[DeviceId, Birth] = {}
         self._kinds: dict[DeviceId, str] = {GATEWAY_ITSELF: _GATEWAY_KIND}
-        self.visibility = Visibility()
         self._columns: dict[tuple[DeviceId, PointColumn], ColumnText] = {}
         self._heads: dict[tuple[str, DeviceId], str] = {}
-        self._bridges: dict[Lane, tuple[int, int | None]] = {}
         self._session_ms: int | None = None
         self._online_ms = 0
         self._states: dict[DeviceId, Committed] = {}
@@ -116,13 +114,20 @@ class Native:
             "state", GATEWAY_ITSELF, self._gateway_state(now, is_online=True, reason="connected")
         )
 
+    def is_ready(self, now: Now) -> bool:  # noqa: ARG002 - the contract's
+        """Return True: nobody logs in here."""
+        return True
+
+    def tick(self, now: Now) -> tuple[Publication, ...]:  # noqa: ARG002 - the contract's
+        """Return nothing."""
+        return ()
+
     def goodbye(self, now: Now) -> tuple[Publication, ...]:
         """Return the gateway's state: offline on purpose."""
         state = self._gateway_state(now, is_online=False, reason="stopped")
         return (self._retained("state", GATEWAY_ITSELF, state),)
 
     def _born(self, births: Sequence[Birth], now: Now) -> tuple[Publication, ...]:
-        self.visibility.add(births)
         self._columns.clear()
         self._heads.clear()
         for birth in births:
@@ -179,15 +184,11 @@ class Native:
     def encode(self, batch: Sequence[Committed], now: Now, *, is_backfill: bool) -> Encoded:
         """Return one message for each record; old telemetry gathered in `hist` by device."""
         published: list[Publication] = []
-        withheld: list[int] = []
         history: dict[DeviceId, list[Committed]] = {}
         for committed in batch:
             record = committed.record
             body = record.body
-            if not self.visibility.is_due(record):
-                withheld.append(committed.seq)
-                self._bridge(committed)
-            elif isinstance(body, PropBody):
+            if isinstance(body, PropBody):
                 is_old = now.ms - record.ts_ms > BACKFILL_AFTER_MS and not body.is_snapshot
                 if is_backfill or is_old:
                     history.setdefault(record.device, []).append(committed)
@@ -197,7 +198,7 @@ class Native:
                 published.append(self._event_lane(committed, now))
         for device, records in history.items():
             published.extend(self._hist(device, records, now))
-        return Encoded(tuple(published), tuple(withheld))
+        return Encoded(tuple(published))
 
     def _prop(self, committed: Committed, body: PropBody, now: Now) -> Publication:
         record = committed.record
@@ -280,7 +281,7 @@ class Native:
         device, body = committed.record.device, committed.record.body
         match body:
             case EventBody():
-                return "event", self._event(device, body)
+                return "event", self._event(body)
             case StateBody():
                 return "state", (
                     f'"online":{value_text(body.is_online)},"reason":{text(body.reason)},'
@@ -296,20 +297,15 @@ class Native:
             case PropBody():
                 raise TypeError("telemetry is no event")
 
-    def _event(self, device: DeviceId, body: EventBody) -> str:
-        is_shown = body.point is None or self.visibility.sees(device, body.point)
-        # A fire is told to everyone, but not which value of whose sensor rose above what.
-        assert is_shown or body.severity >= LIFE_SAFETY  # noqa: S101 - see Visibility.is_due
+    def _event(self, body: EventBody) -> str:
         return (
             f'"eid":{text(body.eid)},"type":{text(body.type)},"sev":{body.severity},'
-            f'"st":{text(body.state)},"p":{text(body.point if is_shown else None)},'
-            f'"val":{value_text(body.value if is_shown else None)},'
-            f'"thr":{value_text(body.threshold if is_shown else None)},'
-            f'"duty":{text(body.duty)},"detail":{text(body.detail if is_shown else None)}'
+            f'"st":{text(body.state)},"p":{text(body.point)},'
+            f'"val":{value_text(body.value)},"thr":{value_text(body.threshold)},'
+            f'"duty":{text(body.duty)},"detail":{text(body.detail)}'
         )
 
     def _reply(self, device: DeviceId, body: ReplyBody) -> str:
-        is_shown = body.point is None or self.visibility.sees(device, body.point)
         pts = ""
         if body.readback is not None:
             column = self._column(device, body.readback.column)
@@ -317,7 +313,7 @@ class Native:
         return (
             f'"rid":{text(body.rid)},"st":{text(body.status)},"code":{text(body.code)},'
             f'"msg":{text(body.message)},"p":{text(body.point)},'
-            f'"val":{value_text(body.value if is_shown else None)}{pts}'
+            f'"val":{value_text(body.value)}{pts}'
         )
 
     # --- parts that are rendered once
@@ -339,27 +335,12 @@ class Native:
         if known is None:
             if len(self._columns) >= _MAX_COLUMNS:
                 self._columns.clear()
-            visibility = self.visibility
-            known = self._columns[device, column] = ColumnText(
-                column, lambda point: visibility.sees(device, point)
-            )
+            known = self._columns[device, column] = ColumnText(column)
         return known
 
     def _identity(self, committed: Committed) -> str:
-        pv = committed.pv
-        bridge = self._bridges.get(committed.record.lane) if self._bridges else None
-        if bridge is not None and bridge[0] == pv:
-            pv = bridge[1]
-        pv_text = "null" if pv is None else pv
-        return f'{committed.ep},"seq":{committed.seq},"pv":{pv_text},"ts":{committed.record.ts_ms},'
-
-    def _bridge(self, committed: Committed) -> None:
-        """Let the next record of the lane point past one that is withheld."""
-        lane, pv = committed.record.lane, committed.pv
-        known = self._bridges.get(lane)
-        if known is not None and known[0] == pv:
-            pv = known[1]
-        self._bridges[lane] = (committed.seq, pv)
+        pv = "null" if committed.pv is None else committed.pv
+        return f'{committed.ep},"seq":{committed.seq},"pv":{pv},"ts":{committed.record.ts_ms},'
 
     # --- from the platform
 

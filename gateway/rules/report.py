@@ -10,7 +10,12 @@ from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import GOOD, Mark, Quality
 from gateway.model.reading import PointColumn, Reading, Readings, Value
 from gateway.model.record import PropBody
-from gateway.settings.site import At, Deadband, Device, Point
+from gateway.settings.site import (
+    At,
+    Deadband,
+    Device,
+    Point,
+)
 
 BAD_HEARTBEAT_S = 300.0
 """A value that stays bad is repeated this often where the point sets no heartbeat of its own."""

@@ -17,8 +17,8 @@ from gateway.settings.models_common import PollEntry
 from gateway.settings.models_kind import KindFile, KindPointEntry
 from gateway.settings.models_profile import ProfileFile, SampleEntry
 from gateway.settings.problems import BadValue, Problems, advice
-from gateway.settings.site import Where
 from gateway.settings.templates import fill
+from gateway.settings.where import Where
 from gateway.settings.yaml_source import MOST_BYTES, Node, read_document
 
 PROFILE_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}(?:/[a-z0-9][a-z0-9_.-]{0,63}){0,3}")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings.problems import BadValue, Fact, Phrase, Problems, advice, shown
-from gateway.settings.site import Where
+from gateway.settings.where import Where
 from gateway.settings.yaml_source import Node, follow, plain
 
 M = TypeVar("M", bound=BaseModel)

@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.settings.checking import Spot
 from gateway.settings.encoding import decode
 from gateway.settings.problems import Problems, advice, shown
-from gateway.settings.site import Where
+from gateway.settings.where import Where
 from gateway.settings.yaml_source import MOST_BYTES, Node
 
 COLUMNS = (

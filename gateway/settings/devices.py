@@ -17,7 +17,12 @@ from gateway.settings.problems import Problems, advice
 from gateway.settings.profiles import check_profile
 from gateway.settings.resolve import Resolver, check_names, check_wish, with_defaults
 from gateway.settings.sinks import make_secret
-from gateway.settings.site import Device, DeviceQuirks, Location, Point
+from gateway.settings.site import (
+    Device,
+    DeviceQuirks,
+    Location,
+    Point,
+)
 from gateway.settings.wish import Wish
 
 

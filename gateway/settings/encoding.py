@@ -7,7 +7,7 @@ import re
 import yaml
 
 from gateway.settings.problems import Problem, Problems, make_problem
-from gateway.settings.site import Where
+from gateway.settings.where import Where
 
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"

@@ -13,8 +13,8 @@ from gateway.settings.checking import Spot, add_bad_value, check
 from gateway.settings.csv_source import read_table
 from gateway.settings.models_site import DeviceEntry, DevicePatch
 from gateway.settings.problems import BadValue, Fact, Phrase, Problems, shown
-from gateway.settings.site import Where
 from gateway.settings.templates import fill
+from gateway.settings.where import Where
 
 MOST_DEVICES = 5000
 _TEXTS = ("profile", "variant", "bus", "address", "protocol")

@@ -25,8 +25,9 @@ from gateway.settings.sinks import (
     make_sink,
     make_store,
 )
-from gateway.settings.site import Gateway, Site, Where
+from gateway.settings.site import Gateway, Site
 from gateway.settings.site_files import SiteParts, files_of, read_parts
+from gateway.settings.where import Where
 
 
 def load_site(path: Path, *, profile_dirs: Sequence[Path] | None = None) -> LoadResult:

@@ -22,7 +22,12 @@ from gateway.settings.fields import (
     under,
 )
 from gateway.settings.problems import BadValue, Phrase, shown
-from gateway.settings.site import At, Every, PollRule, Priority
+from gateway.settings.site import (
+    At,
+    Every,
+    PollRule,
+    Priority,
+)
 
 ALL_GROUPS = "*"
 """Key under which a period for all groups is kept."""

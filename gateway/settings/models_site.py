@@ -15,7 +15,6 @@ from gateway.settings.fields import (
     HostPort,
     Id,
     Name,
-    Number,
     Numbers,
     Packet,
     PerDevice,
@@ -25,18 +24,17 @@ from gateway.settings.fields import (
     Strict,
     Text,
     Title,
-    Urls,
     Whole,
     short,
     under,
 )
 from gateway.settings.models_common import (
     Deadband,
-    Level,
     PollsByGroup,
     SecretRef,
 )
 from gateway.settings.models_profile import PointOverride, QuirksEntry
+from gateway.settings.models_sink import SinkEntry
 from gateway.settings.problems import BadValue, Phrase
 from gateway.settings.site import Echo, Priority
 
@@ -65,68 +63,6 @@ class GatewayEntry(Strict):
         "Default kernel.",
     )
     title: Title = Field(default_factory=dict, description="Name for people, by language.")
-
-
-class TlsEntry(Strict):
-    """TLS of a sink."""
-
-    ca: Text | None = Field(
-        default=None,
-        description="Path of the authority's certificate. Default: the system's authorities.",
-    )
-    certificate: Text | None = Field(default=None, description="Path of our client certificate.")
-    key: SecretRef | None = Field(
-        default=None, description="Private key of it, as {file: path} or {credential: name}."
-    )
-
-
-class SinkEntry(Strict):
-    """One platform that gets the readings."""
-
-    dialect: Id = Field(default="native", description="Payload standard. Default native.")
-    url: Urls = Field(
-        description="mqtt://host:1883 or mqtts://host:8883; or a list of them, the preferred first."
-    )
-    root: Text = Field(default="fc", description="First part of all topics. Default fc.")
-    tls: TlsEntry | None = Field(default=None, description="TLS settings; only with mqtts://.")
-    credentials: SecretRef | None = Field(
-        default=None, description="Secret of two lines: user name and password."
-    )
-    username: Name | None = Field(
-        default=None, description="User name, when it is not in `credentials`."
-    )
-    password: SecretRef | None = Field(
-        default=None, description="Password by name; see `credentials`."
-    )
-    client_id: Text | None = Field(
-        default=None, description="MQTT client id. Default: made of the gateway's id."
-    )
-    max_level: Level = Field(
-        default="L2", description="Highest data level this sink may see. Default L2."
-    )
-    ack: Literal["puback", "app"] = Field(
-        default="puback",
-        description="What counts as delivered: the broker's PUBACK, or the platform's own.",
-    )
-    window: Whole = Field(
-        default=100, ge=1, le=10_000, description="Messages in flight. Default 100."
-    )
-    keepalive: Seconds = Field(
-        default=10.0, ge=1, le=3600, description="MQTT keep-alive. Default 10s."
-    )
-    mqtt: Literal["auto", "5", "3.1.1"] = Field(
-        default="auto", description="Protocol version; auto tries 5, then 3.1.1."
-    )
-    backfill_share: Number = Field(
-        default=0.3,
-        ge=0.05,
-        le=1.0,
-        description="Part of the window that old values may fill. Default 0.3.",
-    )
-    hold_unheard: Flag = Field(
-        default=False,
-        description="Keep what nobody subscribes to until somebody does. Default false.",
-    )
 
 
 class ListenEntry(Strict):

@@ -16,9 +16,10 @@ from gateway.settings.models_kind import KindPointEntry
 from gateway.settings.models_profile import PointEntry
 from gateway.settings.problems import BadValue, Problems
 from gateway.settings.resolve import Resolver, with_defaults
-from gateway.settings.site import Point, Where
+from gateway.settings.site import Point
 from gateway.settings.site_files import SiteParts, files_of, read_parts
 from gateway.settings.templates import fill
+from gateway.settings.where import Where
 from gateway.settings.wish import Piece
 
 _OF_LAYERS = tuple(

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from gateway.settings.site import Where
 from gateway.settings.texts import PHRASES, wording
+from gateway.settings.where import Where
 
 Severity: TypeAlias = Literal["error", "warning"]
 Language: TypeAlias = Literal["en", "zh"]

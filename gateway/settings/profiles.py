@@ -11,7 +11,8 @@ from gateway.settings.checking import Spot
 from gateway.settings.models_profile import PointOverride
 from gateway.settings.problems import Problem, Problems, SettingsError, advice
 from gateway.settings.resolve import Resolver, check_names, check_wish, with_defaults
-from gateway.settings.site import DeviceQuirks, Point, Where
+from gateway.settings.site import DeviceQuirks, Point
+from gateway.settings.where import Where
 from gateway.settings.wish import Wish
 
 

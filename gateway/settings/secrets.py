@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.settings.problems import Fact, SettingsError, make_problem
-from gateway.settings.site import Secret, Where
+from gateway.settings.site_sinks import Secret
+from gateway.settings.where import Where
 
 MOST_BYTES = 65_536
 OPEN_TO_OTHERS = 0o027

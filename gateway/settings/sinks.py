@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any, overload
 
 from gateway.model.ids import GatewayId, SinkName, SiteId
 from gateway.settings.checking import Spot
 from gateway.settings.models_common import SecretEntry
-from gateway.settings.models_site import (
-    CommandsEntry,
-    GatewayEntry,
-    SinkEntry,
-    StoreEntry,
-    TlsEntry,
-)
+from gateway.settings.models_sink import SinkEntry, TlsEntry
+from gateway.settings.models_site import CommandsEntry, GatewayEntry, StoreEntry
 from gateway.settings.problems import Problems, advice, shown
-from gateway.settings.site import Allow, Broker, Commands, Gateway, Secret, Sink, Store, Tls
+from gateway.settings.site import Gateway, Store
+from gateway.settings.site_sinks import Allow, Broker, Commands, Option, Secret, Sink, Tls
+from gateway.settings.where import Where
 
 MQTT_PORT = 1883
 MQTTS_PORT = 8883
@@ -84,7 +82,27 @@ def make_sink(name: str, entry: SinkEntry, spot: Spot, problems: Problems) -> Si
         others=tuple(known[1:]),
         backfill_share=entry.backfill_share,
         hold_unheard=entry.hold_unheard,
+        options=_options(entry.options),
+        devices={pattern: _options(given) for pattern, given in entry.devices.items()},
+        places=dict(_places(entry, spot)),
     )
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Option]:
+    return {name: _option(value) for name, value in given.items()}
+
+
+def _option(value: Any) -> Option:  # noqa: ANN401 - checked by its model
+    return make_secret(value) if isinstance(value, SecretEntry) else value
+
+
+def _places(entry: SinkEntry, spot: Spot) -> Iterator[tuple[str, Where]]:
+    for name in entry.options:
+        yield f"options.{name}", spot.at("options").at_key(name)
+    for pattern, given in entry.devices.items():
+        yield f"devices.{pattern}", spot.at("devices").at_key(pattern)
+        for name in given:
+            yield f"devices.{pattern}.{name}", spot.at("devices", pattern).at_key(name)
 
 
 def _broker(url: str, place: Spot, problems: Problems) -> Broker | None:
@@ -101,6 +119,10 @@ def _broker(url: str, place: Spot, problems: Problems) -> Broker | None:
     return Broker(host, port or (MQTTS_PORT if use_tls else MQTT_PORT), use_tls)
 
 
+@overload
+def make_secret(entry: SecretEntry) -> Secret: ...
+@overload
+def make_secret(entry: SecretEntry | None) -> Secret | None: ...
 def make_secret(entry: SecretEntry | None) -> Secret | None:
     """Return the name of a secret."""
     if entry is None:

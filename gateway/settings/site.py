@@ -24,16 +24,8 @@ from gateway.model.link import (
     UdpPeer,
 )
 from gateway.model.reading import Value
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Place in a file, for messages and `explain`. Lines and columns count from 1."""
-
-    file: str
-    line: int
-    column: int
-
+from gateway.settings.site_sinks import Commands, Secret, Sink
+from gateway.settings.where import Where
 
 # --- lines -----------------------------------------------------------------------------------
 
@@ -241,14 +233,6 @@ class DeviceQuirks:
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
-    """A secret by name; read when it is needed, never stored."""
-
-    kind: Literal["credential", "env", "file"]
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Device:
     """One device of the site, with its points resolved from profile, kind and site file."""
 
@@ -278,79 +262,6 @@ class Device:
     """The profile's facts were seen on a device or in its maker's document."""
     key: Secret | None = None
     """Its secure channel or AES key, by name; hex."""
-
-
-# --- sinks and commands ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """TLS of a sink. Paths; None means the system's authorities, and no client certificate."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | Secret | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where a platform is reached."""
-
-    host: str
-    port: int
-    use_tls: bool = False
-
-    def __str__(self) -> str:
-        """Return host and port."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """One platform."""
-
-    name: SinkName
-    dialect: str
-    host: str
-    port: int
-    use_tls: bool
-    where: Where
-    root: str = "fc"
-    tls: Tls = Tls()
-    username: str | None = None
-    password: Secret | None = None
-    credentials: Secret | None = None
-    """A credential file of two lines, user name and password."""
-    client_id: str | None = None
-    max_level: Literal["L1", "L2", "L3", "L4"] = "L2"
-    ack: Literal["puback", "app"] = "puback"
-    window: int = 100
-    keepalive_s: int = 10
-    mqtt: Literal["auto", "5", "3.1.1"] = "auto"
-    others: tuple[Broker, ...] = ()
-    """Brokers to use when the first one, `host`, cannot be reached; in order of preference."""
-    backfill_share: float = 0.3
-    """Part of the window that old telemetry may fill."""
-    hold_unheard: bool = False
-    """What nobody subscribes to is kept until somebody does, instead of being done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allow:
-    """One line of the command allow-list: glob patterns over device and point ids, and ops."""
-
-    device: str
-    points: tuple[str, ...]
-    ops: tuple[str, ...]
-    sinks: tuple[str, ...] = ("*",)
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """What the platform may do; nothing unless the site file says so."""
-
-    allow: tuple[Allow, ...] = ()
-    max_per_minute: int = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from pydantic import BaseModel
 
 from gateway.settings.catalogue import Catalogue
 from gateway.settings.checking import Spot, check
+from gateway.settings.models_sink import SinkEntry
 from gateway.settings.models_site import (
     BusEntry,
     CommandsEntry,
     DefaultsEntry,
     DeviceEntry,
     GatewayEntry,
-    SinkEntry,
     SiteFile,
     StoreEntry,
 )

@@ -9,10 +9,16 @@ from collections.abc import Mapping
 
 from gateway.settings.texts_files import FILE_TEXTS
 from gateway.settings.texts_profile import PROFILE_TEXTS
+from gateway.settings.texts_sinks import SINK_TEXTS
 from gateway.settings.texts_site import SITE_TEXTS
 from gateway.settings.wording import Wording
 
-TEXTS: Mapping[str, Wording] = {**FILE_TEXTS, **SITE_TEXTS, **PROFILE_TEXTS}
+TEXTS: Mapping[str, Wording] = {
+    **FILE_TEXTS,
+    **SITE_TEXTS,
+    **SINK_TEXTS,
+    **PROFILE_TEXTS,
+}
 
 PHRASES: Mapping[str, tuple[str, str]] = {
     "did_you_mean": ("Did you mean {0}?", "是否应为 {0}？"),

@@ -236,10 +236,4 @@ SITE_TEXTS: Mapping[str, Wording] = {
         "这条线路上有设备无法读取：{what}",
         "请改正设备模板中的点，或该设备的 quirks。",
     ),
-    "LG-SINK-01": Wording(
-        "there is no dialect '{name}'",
-        "{advice}",
-        "没有 '{name}' 这种平台协议",
-        "{advice}",
-    ),
 }

@@ -17,7 +17,7 @@ import yaml
 
 from gateway.settings.encoding import decode, odd_character, syntax_problem
 from gateway.settings.problems import Problems
-from gateway.settings.site import Where
+from gateway.settings.where import Where
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 20

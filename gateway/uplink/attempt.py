@@ -9,7 +9,7 @@ from typing import Any, cast
 from paho.mqtt.client import Client
 
 from gateway.model.publication import ConnectSpec
-from gateway.settings.site import Sink
+from gateway.settings.site_sinks import Sink
 from gateway.uplink.errors import UplinkDown
 from gateway.uplink.pipe import Pipe, PipeMaker
 from gateway.uplink.secrets import Login, read_login

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.settings.site import Broker, Sink
+from gateway.settings.site_sinks import Broker, Sink
 
 
 class Brokers:

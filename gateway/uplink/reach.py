@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.settings.site import Broker
+from gateway.settings.site_sinks import Broker
 
 LOOK_S = 3.0
 """For the preferred broker to answer, before a working one is left for it."""

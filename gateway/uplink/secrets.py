@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.settings.site import Secret, Sink
+from gateway.settings.site_sinks import Secret, Sink
 from gateway.uplink.errors import UplinkDown
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.settings.site import Secret, Sink
+from gateway.settings.site_sinks import Secret, Sink
 from gateway.uplink.errors import UplinkDown
 from gateway.uplink.pipe import TlsContext
 from gateway.uplink.secrets import read_secret, secret_path

@@ -22,7 +22,7 @@ from typing import Self
 
 from gateway.model.clock import Clock
 from gateway.model.publication import Arrival, ConnectSpec, Fate, Outcome, Publication
-from gateway.settings.site import Sink
+from gateway.settings.site_sinks import Sink
 from gateway.uplink.attempt import Target
 from gateway.uplink.backoff import Backoff
 from gateway.uplink.brokers import Brokers

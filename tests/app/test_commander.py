@@ -13,8 +13,6 @@ from gateway.model.reading import Reading, Value
 from gateway.model.record import LogBody, Record, ReplyBody, StateChange
 from gateway.model.sample import Raw
 from gateway.settings.site import (
-    Allow,
-    Commands,
     Gateway,
     Line,
     MemoryPort,
@@ -23,6 +21,7 @@ from gateway.settings.site import (
     ValueType,
     WriteRule,
 )
+from gateway.settings.site_sinks import Allow, Commands
 from tests.support.points import NOWHERE, a_device, a_point
 
 NOW = 1_800_000_000_000

@@ -17,7 +17,13 @@ from gateway.model.link import MemoryPort
 from gateway.model.record import Record, StateChange
 from gateway.ops.clock import SystemClock
 from gateway.rules.alarms import Alarms
-from gateway.settings.site import Commands, Gateway, Line, Site, Store
+from gateway.settings.site import (
+    Gateway,
+    Line,
+    Site,
+    Store,
+)
+from gateway.settings.site_sinks import Commands
 from tests.support.points import NOWHERE, a_device, a_point
 
 LINE = Line(LineName("a"), MemoryPort("nobody-made-it"), "modbus-rtu", NOWHERE)

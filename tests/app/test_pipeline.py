@@ -14,7 +14,6 @@ from gateway.model.record import EventBody, PropBody, Record, StateBody, StateCh
 from gateway.model.sample import DeviceState, Raw, Samples
 from gateway.rules.alarms import Alarms
 from gateway.settings.site import (
-    Commands,
     Condition,
     EventRule,
     Gateway,
@@ -24,6 +23,7 @@ from gateway.settings.site import (
     Store,
     ValueType,
 )
+from gateway.settings.site_sinks import Commands
 from tests.support.points import NOWHERE, a_device, a_point
 
 METER, DOOR = DeviceId("em-01"), DeviceId("door-1")

@@ -30,8 +30,8 @@ from gateway.settings.site import (
     Priority,
     SerialPort,
     ValueType,
-    Where,
 )
+from gateway.settings.where import Where
 from tests.support.links import Answer, WireLink
 from tests.support.virtual_time import ManualClock
 

@@ -17,7 +17,12 @@ from gateway.bus.unit import Unit
 from gateway.links.contract import LinkDown
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.sample import Samples
-from gateway.settings.site import At, DeviceQuirks, Every, ScaleFrom
+from gateway.settings.site import (
+    At,
+    DeviceQuirks,
+    Every,
+    ScaleFrom,
+)
 from tests.bus.modbus_line import (
     SERIAL_9600_8E1,
     SPEC,

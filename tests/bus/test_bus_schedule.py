@@ -8,7 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.bus.schedule import Entry, Schedule, next_mark_ms
-from gateway.settings.site import At, Every, PollRule, Priority
+from gateway.settings.site import (
+    At,
+    Every,
+    PollRule,
+    Priority,
+)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")

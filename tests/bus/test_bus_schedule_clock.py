@@ -9,7 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.bus.schedule import Entry, Schedule
-from gateway.settings.site import At, Every, PollRule, Priority
+from gateway.settings.site import (
+    At,
+    Every,
+    PollRule,
+    Priority,
+)
 
 SHANGHAI, BERLIN, SYDNEY = (
     ZoneInfo(name) for name in ("Asia/Shanghai", "Europe/Berlin", "Australia/Sydney")

@@ -17,7 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.bus.schedule import RECHECK_S, Entry, Schedule, next_mark_ms
-from gateway.settings.site import At, Every, PollRule, Priority
+from gateway.settings.site import (
+    At,
+    Every,
+    PollRule,
+    Priority,
+)
 
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 HOUR_S, DAY_S = 3600.0, 86400.0

@@ -7,7 +7,7 @@ from gateway.commands.memory import KEEP_MS, ROOM, Memory, Remembered
 from gateway.model.clock import TimeQuality
 from gateway.model.command import Command, CommandRefused, Op
 from gateway.model.ids import DeviceId, PointId, SinkName
-from gateway.settings.site import Allow, Commands
+from gateway.settings.site_sinks import Allow, Commands
 
 NOW = 1_800_000_000_000
 PROVINCE = SinkName("province")

@@ -11,7 +11,12 @@ from drivers.cjt188.address import Cjt188Address, Cjt188Quirks, DiOrder, Field, 
 from gateway.bus.asks import WriteNow
 from gateway.bus.line import BusLine
 from gateway.model.ids import DeviceId, PointId
-from gateway.settings.site import Device, DeviceQuirks, Every, SerialPort
+from gateway.settings.site import (
+    Device,
+    DeviceQuirks,
+    Every,
+    SerialPort,
+)
 from tests.bus.modbus_line import Bench, device, point, serial_line
 from tests.drivers.cjt188_support import METER, WATER, parsed, reply_to
 from tests.support.links import Answer, WireLink

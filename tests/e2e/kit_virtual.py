@@ -24,8 +24,16 @@ from gateway.model.sample import DeviceState, LineState, Samples
 from gateway.outbox.feed import Room, SinkFeed
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.seams import Seams
+from gateway.privacy.door import Door
 from gateway.rules.alarms import Alarms
-from gateway.settings.site import Commands, Device, Gateway, Line, Site, Store
+from gateway.settings.site import (
+    Device,
+    Gateway,
+    Line,
+    Site,
+    Store,
+)
+from gateway.settings.site_sinks import Commands
 from tests.bus.modbus_line import ZONE
 from tests.outbox.outbox_support import InlineExecutor
 from tests.support.links import WireLink
@@ -114,7 +122,7 @@ class VirtualGateway:
         setup = DialectSetup(site.gateway, sink, "test", outbox.ep, None)
         dialect = registry.load("native").make(setup)
         dialect.connect_spec(self._now())
-        dialect.connected(births_of(site.devices.values(), "L4"), (), self._now())
+        dialect.connected(births_of(site.devices.values(), Door(sink)), (), self._now())
         feed: SinkFeed = outbox.feed(SINK)
         while (batch := await feed.next(lambda: ROOM)) is not None:
             encoded = dialect.encode(batch.items, self._now(), is_backfill=batch.is_backfill)

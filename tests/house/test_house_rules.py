@@ -17,7 +17,7 @@ BULKHEADS = {
     "gateway/bus/line.py",
     "gateway/bus/session_line.py",
     "gateway/app/pipeline.py",
-    "gateway/app/sink.py",
+    "gateway/app/encoder.py",
 }
 """Where anything may be caught: a line (of either shape), the pipeline, and encode."""
 

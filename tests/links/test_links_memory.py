@@ -10,7 +10,13 @@ from gateway.links.contract import LinkDown
 from gateway.links.make import Surroundings, make_link, open_link
 from gateway.links.memory import MemoryWires, Sent
 from gateway.links.tcp_listener import ListenerHub
-from gateway.settings.site import MemoryPort, SerialPort, TcpClient, TcpListener, UdpPeer
+from gateway.settings.site import (
+    MemoryPort,
+    SerialPort,
+    TcpClient,
+    TcpListener,
+    UdpPeer,
+)
 
 CHAR_S = 0.001
 

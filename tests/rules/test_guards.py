@@ -18,7 +18,12 @@ from gateway.model.reading import PointColumn, Readings, Value
 from gateway.model.record import EventBody
 from gateway.rules import registry
 from gateway.rules.chain import Rules
-from gateway.settings.site import Condition, Device, EventRule, ValueType
+from gateway.settings.site import (
+    Condition,
+    Device,
+    EventRule,
+    ValueType,
+)
 from tests.support.points import a_device, a_point
 
 METER = DeviceId("em-01")

@@ -18,7 +18,15 @@ from gateway.settings.profiles import (
     resolve_points,
     resolve_quirks,
 )
-from gateway.settings.site import Condition, EventRule, Every, Point, Priority, ScaleFrom, ValueType
+from gateway.settings.site import (
+    Condition,
+    EventRule,
+    Every,
+    Point,
+    Priority,
+    ScaleFrom,
+    ValueType,
+)
 
 
 def profile_of(estate: Estate, name: str) -> Profile:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.settings.problems import SettingsError
 from gateway.settings.secrets import Login, read_login, read_secret
-from gateway.settings.site import Secret
+from gateway.settings.site_sinks import Secret
 
 
 def code_of(secret: Secret) -> str:

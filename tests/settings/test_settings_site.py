@@ -8,7 +8,14 @@ from estate import SITE, Estate
 
 from gateway.model.link import SerialPort, TcpClient, TcpListener
 from gateway.settings.load import load_site
-from gateway.settings.site import At, Broker, Deadband, Device, Every, Secret, Site
+from gateway.settings.site import (
+    At,
+    Deadband,
+    Device,
+    Every,
+    Site,
+)
+from gateway.settings.site_sinks import Broker, Secret
 
 HEAD = SITE[: SITE.index("devices:")]
 

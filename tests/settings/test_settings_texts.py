@@ -11,8 +11,8 @@ from estate import SITE, Estate
 
 import gateway
 from gateway.settings.problems import Phrase, Problem, make_problem
-from gateway.settings.site import Where
 from gateway.settings.texts import PHRASES, TEXTS
+from gateway.settings.where import Where
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 

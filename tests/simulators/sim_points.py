@@ -10,7 +10,14 @@ from drivers.modbus import DRIVER
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import PointId
 from gateway.settings.driver_keys import address_model
-from gateway.settings.site import Every, Point, Priority, ValueType, Where, WriteRule
+from gateway.settings.site import (
+    Every,
+    Point,
+    Priority,
+    ValueType,
+    WriteRule,
+)
+from gateway.settings.where import Where
 from simulators.device import DeviceTraits, SimDevice
 from simulators.faults import Faults
 from simulators.frames import FRAMINGS

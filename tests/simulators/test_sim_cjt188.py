@@ -19,7 +19,8 @@ from gateway.normalise.write import to_raw
 from gateway.rules.report import singles
 from gateway.settings.driver_keys import address_model, quirks_model
 from gateway.settings.profiles import load_profile, resolve_points, resolve_quirks
-from gateway.settings.site import Device, ValueType, Where
+from gateway.settings.site import Device, ValueType
+from gateway.settings.where import Where
 from simulators.contract import Simulated, Slaves
 from simulators.ledger import Ledger
 from simulators.twin import Twin

@@ -18,7 +18,8 @@ from gateway.normalise.readings import Normaliser
 from gateway.normalise.write import to_raw
 from gateway.rules.report import singles
 from gateway.settings.profiles import load_profile, resolve_points, resolve_quirks
-from gateway.settings.site import Device, Point, ValueType, Where
+from gateway.settings.site import Device, Point, ValueType
+from gateway.settings.where import Where
 from simulators.contract import Simulated, Slaves
 from simulators.ledger import Ledger
 from simulators.twin import Twin

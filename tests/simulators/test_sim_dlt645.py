@@ -13,7 +13,8 @@ from drivers.dlt645.codec import encode
 from gateway.model.ids import DeviceId, LineName
 from gateway.normalise.convert import compile_point
 from gateway.settings.profiles import load_profile, resolve_points, resolve_quirks
-from gateway.settings.site import Device, Where
+from gateway.settings.site import Device
+from gateway.settings.where import Where
 from simulators.contract import Simulated
 from simulators.ledger import Ledger
 from simulators.twin import Twin

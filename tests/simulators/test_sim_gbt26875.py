@@ -17,7 +17,8 @@ from gateway.model.sample import Samples
 from gateway.normalise.readings import Normaliser
 from gateway.rules.report import singles
 from gateway.settings.profiles import load_profile, resolve_points, resolve_quirks
-from gateway.settings.site import Device, ValueType, Where
+from gateway.settings.site import Device, ValueType
+from gateway.settings.where import Where
 from simulators.contract import Simulated
 from simulators.ledger import Ledger
 from simulators.twin import Twin

@@ -15,7 +15,8 @@ from drivers.mbus.search import Outcome, SecondarySearch, outcome_of
 from gateway.model.ids import DeviceId, LineName, PointId
 from gateway.normalise.convert import compile_point
 from gateway.settings.profiles import load_profile, resolve_points, resolve_quirks
-from gateway.settings.site import Device, ValueType, Where
+from gateway.settings.site import Device, ValueType
+from gateway.settings.where import Where
 from simulators.contract import Simulated
 from simulators.ledger import Ledger
 from simulators.twin import Twin

@@ -25,7 +25,8 @@ from gateway.settings.profiles import (
     resolve_points,
     resolve_quirks,
 )
-from gateway.settings.site import Device, DeviceQuirks, Point, Where
+from gateway.settings.site import Device, DeviceQuirks, Point
+from gateway.settings.where import Where
 from simulators.device import DeviceTraits, SimDevice
 from simulators.ledger import Ledger, equal
 from simulators.pdu import Limits

@@ -6,15 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gateway.app.doors import Passage
 from gateway.dialects.births import births_of
-from gateway.dialects.contract import Birth, DialectSetup, Now
+from gateway.dialects.contract import Birth, DialectSetup, Encoded, Now
 from gateway.dialects.native import Native
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, GatewayId, PointId, SiteId
 from gateway.model.quality import Mark
 from gateway.model.reading import PointColumn, Value
 from gateway.model.record import Body, Committed, PropBody, Record
-from gateway.settings.site import Device, Gateway, Location, ValueType, WriteRule
+from gateway.privacy.door import Door
+from gateway.settings.site import (
+    Device,
+    Gateway,
+    Location,
+    ValueType,
+    WriteRule,
+)
 from tests.support.points import a_device, a_point
 from tests.support.uplinks import a_sink
 
@@ -61,7 +69,12 @@ def gate() -> Device:
 
 def births(level: str = "L2", devices: Sequence[Device] | None = None) -> tuple[Birth, ...]:
     """Return the births of meter and gate."""
-    return births_of((meter(), gate()) if devices is None else devices, level)
+    return births_of((meter(), gate()) if devices is None else devices, door(level))
+
+
+def door(level: Any = "L2") -> Door:
+    """Return the door of a sink that knows meter and gate."""
+    return Door(a_sink(1883, max_level=level), (meter(), gate()))
 
 
 def setup(**sink: Any) -> DialectSetup:
@@ -93,3 +106,10 @@ def prop(
 ) -> PropBody:
     """Return values of the meter."""
     return PropBody(column, values, marks, **more)
+
+
+def said(batch: Sequence[Committed], *, level: str = "L2", is_backfill: bool = False) -> Encoded:
+    """Return what the native dialect makes of what may leave through the door of that level."""
+    passed = Passage(door(level)).through(batch)
+    encoded = native(level).encode(passed.items, NOW, is_backfill=is_backfill)
+    return replace(encoded, withheld=(*passed.withheld, *encoded.withheld))

@@ -15,8 +15,8 @@ from gateway.settings.site import (
     Point,
     Priority,
     ValueType,
-    Where,
 )
+from gateway.settings.where import Where
 
 NOWHERE = Where("test.yaml", 1, 1)
 

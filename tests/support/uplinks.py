@@ -12,7 +12,7 @@ from gateway.model.clock import TimeQuality
 from gateway.model.ids import SinkName
 from gateway.model.publication import ConnectSpec, Outcome, Publication, Subscription, Will
 from gateway.model.record import Lane
-from gateway.settings.site import Sink
+from gateway.settings.site_sinks import Sink
 from gateway.uplink.state import Pace
 from gateway.uplink.uplink import Uplink
 from tests.support.points import NOWHERE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.settings.site import Broker
+from gateway.settings.site_sinks import Broker
 from gateway.uplink.brokers import Brokers
 from gateway.uplink.lives import SHORT_LIVES, Lives
 from gateway.uplink.owner import CLOSED, Lost

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.publication import Fate
 from gateway.model.record import Lane
-from gateway.settings.site import Secret
+from gateway.settings.site_sinks import Secret
 from gateway.uplink.backoff import Backoff
 from gateway.uplink.diagnosis import explain_code, explain_error
 from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown

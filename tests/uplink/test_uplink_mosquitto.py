@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.model.publication import Fate, Outcome, Publication
-from gateway.settings.site import Secret
+from gateway.settings.site_sinks import Secret
 from gateway.uplink.state import Pace
 from gateway.uplink.uplink import Uplink
 from tests.support.mosquitto import Mosquitto, mosquitto

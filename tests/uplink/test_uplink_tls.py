@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.model.publication import Fate
-from gateway.settings.site import Secret, Sink, Tls
+from gateway.settings.site_sinks import Secret, Sink, Tls
 from gateway.uplink.tls import tls_context
 from tests.support.certificates import Authority, Pair
 from tests.support.mosquitto import Mosquitto, mosquitto

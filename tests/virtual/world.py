@@ -205,15 +205,15 @@ class World:
                 self.faults.append(f"died: {_said(error)}")
 
     async def _run(self, state: Path) -> None:
-        site, doors = self.site, Doors(self.site)
+        site = self.site
         around = Surroundings(
             store_executor=self.disk,
             make_link=self._make_link,
             make_session=self._make_session,
             rng=self.rng,
         )
-        grounds = Grounds(self.clock, state, around)
-        opening = open_outbox(site, doors, grounds)
+        grounds = Grounds(self.clock, state, Doors(site), around)
+        opening = open_outbox(site, grounds)
         self.outbox = opening
         async with opening as outbox, ListenerHub() as listeners:
             self._note_ep()

@@ -14,7 +14,15 @@ from gateway.model.ids import DeviceId, PointId
 from gateway.rules.report import point_of
 from gateway.settings.load import load_site
 from gateway.settings.origins import setting_origins
-from gateway.settings.site import At, Device, Line, Point, Sink, Site, Where
+from gateway.settings.site import (
+    At,
+    Device,
+    Line,
+    Point,
+    Site,
+)
+from gateway.settings.site_sinks import Sink
+from gateway.settings.where import Where
 
 HELP = "show one point from its setting to the bytes on the line and the topic"
 EXAMPLE = "linli explain /etc/linli/gateway.yaml em-01/u_a"

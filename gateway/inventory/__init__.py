@@ -1,0 +1,1 @@
+"""What stands on the site, in the forms that other systems read."""
