@@ -1,180 +1,61 @@
-"""The command `linli-sim`: simulate the buses of a site, or show the whole main job."""
+"""The command `linli-sim`: what stands around a gateway, for work without hardware."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import signal
+import importlib
+import pkgutil
 import sys
-import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from gateway.settings.load import load_site
-from gateway.settings.site import Site
-from simulators.community import Community, Options, simulated
-from simulators.demo.run import DemoOptions, run_demo
-from simulators.faults import parse_faults
-from simulators.ledger import Ledger
-from simulators.script import Script, load_script
-from simulators.wire import Books
+from simulators import verbs
 
-DONE, FAILED, WRONG_USAGE, REFUSED = 0, 1, 2, 78
-STEP_S = 0.5
 
-EXAMPLES = """\
-examples:
-  linli-sim demo --duration 20 --json
-  linli-sim run config/sites/demo/gateway.yaml --faults em-02:silent '*:late=400@0.01'
-"""
+class Verb(Protocol):
+    """What a module of `simulators.verbs` has."""
+
+    HELP: str
+    EXAMPLE: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    arguments = _parser().parse_args(argv)
-    if arguments.verb == "demo":
-        return run_demo(
-            DemoOptions(
-                duration_s=arguments.duration,
-                is_json=arguments.json,
-                is_embedded=arguments.embedded_broker,
-                keep=arguments.keep,
-            )
-        )
-    return _run(arguments)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser(words).parse_args(words)
+    verb: Verb = arguments.verb
+    return verb.run(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
+def verb_names() -> tuple[str, ...]:
+    """Return the names of all verbs."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(verbs.__path__)))
+
+
+def load_verb(name: str) -> Verb:
+    """Return the module of one verb."""
+    module: Verb = importlib.import_module(f"simulators.verbs.{name}")  # pyright: ignore[reportAssignmentType] - a test holds every module against Verb
+    return module
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="linli-sim",
-        description="Simulated devices and lines for work without hardware.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="linli-sim", description="Simulated devices, gateways, brokers' trials and platforms."
     )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    run = verbs.add_parser("run", help="simulate every bus of a site that says `simulated: true`")
-    run.add_argument("file", type=Path, help="site file")
-    run.add_argument(
-        "--faults", nargs="+", action="extend", default=[], metavar="DEVICE:KIND[=N][@P]",
-        help="let replies fail; DEVICE may be *, KIND for example silent, late=400, exception=2",
-    )  # fmt: skip
-    run.add_argument("--script", type=Path, help="JSON file with faults and happenings")
-    run.add_argument("--seed", type=int, help="seed of all chance")
-    run.add_argument("--ledger", type=Path, help="write what was served and when, as JSON lines")
-    run.add_argument("--books", type=Path, help="write what the serial lines saw, as JSON")
-    run.add_argument("--runtime", type=Path, help="folder for the ports' symbolic links")
-    run.add_argument("--refuse-holes", action="store_true", help="refuse unknown registers")
-    run.add_argument("--duration", type=float, help="seconds, else until Ctrl-C")
-    run.add_argument("--json", action="store_true", help="say where each bus is as JSON")
-    demo = verbs.add_parser("demo", help="community, gateway, broker and platform on this machine")
-    demo.add_argument("--duration", type=float, help="seconds, else until Ctrl-C")
-    demo.add_argument("--json", action="store_true", help="the last line is the result as JSON")
-    demo.add_argument("--embedded-broker", action="store_true", help="do not look for mosquitto")
-    demo.add_argument("--keep", type=Path, help="folder for logs and state, kept afterwards")
+    commands = parser.add_subparsers(metavar="VERB", required=True)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    for name in verb_names():
+        if wanted in verb_names() and name != wanted:
+            continue  # what the others need takes a second to import
+        verb = load_verb(name)
+        command = commands.add_parser(
+            name, help=verb.HELP, description=verb.HELP, epilog=f"example: {verb.EXAMPLE}"
+        )
+        verb.configure(command)
+        command.set_defaults(verb=verb)
     return parser
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    loaded = load_site(arguments.file)
-    if loaded.site is None:
-        sys.stderr.write("\n".join(str(problem) for problem in loaded.problems) + "\n")
-        return REFUSED
-    try:
-        script = _script(arguments)
-    except (OSError, ValueError) as exc:
-        sys.stderr.write(f"linli-sim run: {exc}\n")
-        return WRONG_USAGE
-    if arguments.runtime is not None:
-        arguments.runtime.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_simulate(loaded.site, script, arguments.runtime, arguments))
-    with tempfile.TemporaryDirectory(prefix="linli-sim-") as folder:
-        return asyncio.run(_simulate(loaded.site, script, Path(folder), arguments))
-
-
-def _script(arguments: argparse.Namespace) -> Script:
-    script = Script() if arguments.script is None else load_script(arguments.script)
-    if arguments.seed is not None:
-        script = replace(script, seed=arguments.seed)
-    return replace(script, faults={**script.faults, **parse_faults(arguments.faults)})
-
-
-async def _simulate(
-    site: Site, script: Script, runtime: Path, arguments: argparse.Namespace
-) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    options = Options(
-        runtime=runtime, script=script, holes="refuse" if arguments.refuse_holes else "zero"
-    )
-    status = DONE
-    with Ledger(arguments.ledger) as ledger:
-        try:
-            async with simulated(site, options, ledger) as community:
-                _say_where(community, is_json=arguments.json)
-                await _until(community, script, arguments.duration, stop)
-                _write_books(arguments.books, community)
-        except* (OSError, ValueError) as group:
-            sys.stderr.write(f"linli-sim run: {group.exceptions[0]}\n")
-            status = FAILED
-    return status
-
-
-async def _until(
-    community: Community, script: Script, duration_s: float | None, stop: asyncio.Event
-) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        playing = tasks.create_task(community.play(script.happenings, _tell), name="happenings")
-        stepping = tasks.create_task(_step(community), name="time")
-        try:
-            async with asyncio.timeout(duration_s):
-                await stop.wait()
-        except TimeoutError:
-            pass
-        playing.cancel()
-        stepping.cancel()
-
-
-async def _step(community: Community) -> None:
-    """Let time pass for devices that nobody asks, and the ledger's file grow."""
-    while True:
-        await asyncio.sleep(STEP_S)
-        community.step()
-        community.ledger.flush()
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"* {text}\n")
-
-
-def _say_where(community: Community, *, is_json: bool) -> None:
-    if is_json:
-        text = json.dumps({"buses": community.where, "devices": len(community.devices)})
-    else:
-        text = "\n".join(f"{bus}: {where}" for bus, where in community.where.items())
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _write_books(path: Path | None, community: Community) -> None:
-    if path is not None:
-        rows = {name: _books_row(books) for name, books in community.books().items()}
-        path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-
-
-def _books_row(books: Books) -> dict[str, object]:
-    return {
-        "requests": books.requests,
-        "replies": books.replies,
-        "early": books.early,
-        "collisions": books.collisions,
-        "damaged": books.damaged,
-        "busy_s": round(books.busy_s, 6),
-        "idle_least_s": books.idle_least_s,
-    }
 
 
 if __name__ == "__main__":

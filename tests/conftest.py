@@ -14,14 +14,36 @@ from typing import Any
 
 import pytest
 
+from tests.support import tapped_payloads
+
+PAYLOADS = Path(__file__).parents[1] / "build" / "payloads"
+"""Where every process of a run writes down what it says."""
 THREAD_END_S = 2.0
 ENDING_ROUNDS = 10
 """Rounds of the loop that a task may take to notice that its peer hung up."""
 
 
 def pytest_configure() -> None:
-    """Let child processes hear Ctrl-C, which whoever runs us in the background makes us ignore."""
+    """Let children hear Ctrl-C, which whoever runs us in the background makes us ignore.
+
+    And let them and us write down every payload of the native dialect.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    PAYLOADS.mkdir(parents=True, exist_ok=True)
+    for file in PAYLOADS.glob("*.tap"):
+        file.unlink()
+    tapped_payloads.watch(PAYLOADS)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which any payload was against its schema."""
+    judged = tapped_payloads.judge(PAYLOADS)
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    reporter.write_line(f"\n{judged.payloads} payloads held against their schemas")
+    for fault in judged.faults:
+        reporter.write_line(f"against its schema: {fault}", red=True)
+    if judged.faults and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

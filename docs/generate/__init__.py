@@ -1,10 +1,12 @@
-"""The reference pages, made from code and data: `make docs` writes docs/reference."""
+"""The pages that are made from code and data: `make docs` writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from docs.generate import dialect_index, dialects
+from docs.generate.asyncapi import asyncapi_document
 from docs.generate.commands import commands_page
 from docs.generate.errors import errors_page
 from docs.generate.kinds import kinds_page
@@ -19,7 +21,15 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "kinds.md": kinds_page,
     "commands.md": commands_page,
 }
-"""What makes each page, by its file name."""
+"""What makes each page of docs/reference, by its file name."""
+ASYNCAPI = Path(__file__).parents[1] / "platform" / "asyncapi.yaml"
+
+
+def platform_pages() -> Iterator[tuple[Path, str]]:
+    """Yield the files below docs/platform that are made, or have made parts, as they should be."""
+    yield ASYNCAPI, asyncapi_document()
+    yield from dialect_index.written()
+    yield from dialects.written()
 
 
 def write_pages() -> None:
@@ -27,3 +37,5 @@ def write_pages() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, make in PAGES.items():
         (FOLDER / name).write_text(make(), encoding="utf-8")
+    for file, text in platform_pages():
+        file.write_text(text, encoding="utf-8")

@@ -23,6 +23,7 @@ _GROUPS = {
     "SEC": "Secrets · 密钥",
     "CSV": "Tables · 表格",
     "SITE": "Gateway, sinks, commands · 网关、上行目标、命令",
+    "CMD": "What platforms may do · 平台命令",
     "BUS": "Buses · 总线",
     "DEV": "Devices · 设备",
     "PROF": "Profiles · 设备模板",

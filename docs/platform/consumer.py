@@ -1,4 +1,7 @@
-"""Read what gateways say, each record once: `python consumer.py HOST PORT`."""
+"""Read what gateways say, each record once: `python consumer.py HOST PORT`.
+
+For one that keeps what it reads, and shares the work, see receiver.md.
+"""
 # ruff: noqa: INP001, T201 - a sample to run, which prints
 
 import asyncio

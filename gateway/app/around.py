@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.app.inbox import Inbox
-from gateway.dialects.contract import Birth, Now
+from gateway.app.postbox import Postbox
+from gateway.dialects.contract import Birth, Dropped, Now
 from gateway.model.clock import Clock
 from gateway.model.command import BadCommand, Command
-from gateway.model.ids import DeviceId
+from gateway.model.ids import DeviceId, SinkName
 from gateway.model.record import Committed, Record, StateChange
 
 
@@ -26,17 +27,35 @@ class Times(Protocol):
         ...
 
 
+class TakesCommands(Protocol):
+    """Where what a platform says goes. Nothing of it waits."""
+
+    def put(self, command: Command | BadCommand) -> None:
+        """Take a command."""
+        ...
+
+    def dropped(self, topic: str, sink: SinkName, dropped: Dropped) -> None:
+        """Audit a message that was not obeyed; `topic` is `dropped` or `remark`."""
+        ...
+
+    def unheard(self, sink: SinkName, count: int) -> None:
+        """Count messages that could not even be looked at."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a sink is given by the house."""
 
     inbox: Inbox
-    take_command: Callable[[Command | BadCommand], None]
+    commands: TakesCommands
     clock: Clock
     keep: Callable[[Sequence[Record], Sequence[StateChange]], Awaitable[None]]
-    """Commits records and state (the audit of what a platform sent, and who was born on it)."""
+    """Commits records and state (what stands against a sink, and who was born on it)."""
     time: Times
     """Knows whether there is a time of day, and dates what was made without one."""
+    post: Postbox = field(default_factory=Postbox)
+    """Takes signed letters and what platforms say of the time; knows which configuration runs."""
 
     def now(self) -> Now:
         """Return the moment, for the dialect."""

@@ -1,9 +1,10 @@
-"""Whether the broker takes what we publish, where it does not say so (MQTT 3.1.1). Pure.
+"""Whether the broker takes what we publish, where it does not say so (MQTT 3.1.1, QoS 0). Pure.
 
-There a denied publish is acknowledged like any other. So we publish to a topic of our own and
-subscribe to it. What was acknowledged counts as delivered only when a canary that was sent after
-it has come back; when one does not, what was acknowledged since is sent again later. This shows a
-change of our rights as a whole; that a single topic is denied cannot be seen.
+On MQTT 3.1.1 a denied publish is acknowledged like any other, and nothing is at QoS 0. So we
+publish to a topic of our own and subscribe to it. What was acknowledged, or at QoS 0 was sent,
+counts as delivered only when a canary that was sent after it has come back; when one does not, what
+was sent since is sent again later. This shows a change of our rights as a whole, and what a broker
+that died had not read; that a single topic is denied cannot be seen.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ SILENT_S = 15.0
 """Without an echo for so long: it was denied."""
 ENOUGH = 200
 """Acknowledged messages that are worth a canary before its time."""
+MOST_UNPROVEN = 2000
+"""Messages that may wait for their proof."""
 
 
 class Proof(StrEnum):
     """What is known of this connection."""
 
     NOT_NEEDED = "not_needed"
-    """MQTT 5: the broker says it."""
+    """MQTT 5 with QoS 1: the broker says it."""
     WAITING = "waiting"
     PROVEN = "proven"
     IMPOSSIBLE = "impossible"
@@ -66,8 +69,14 @@ class Canary:
 
     @property
     def holds_back(self) -> bool:
-        """Whether sending records makes no sense now."""
-        return self.proof is Proof.DENIED
+        """Whether sending records makes no sense now: denied, or enough waits for its proof."""
+        is_full = len(self._waiting) + len(self._behind) >= MOST_UNPROVEN
+        return is_full or self.proof is Proof.DENIED
+
+    @property
+    def is_worth_one(self) -> bool:
+        """Whether so much waits for its proof that a canary is not to wait for its time."""
+        return len(self._waiting) >= ENOUGH
 
     def acknowledged(self, lane: Lane, covers: tuple[int, ...]) -> bool:
         """Note an acknowledged message; return whether that alone means delivered."""
@@ -81,7 +90,7 @@ class Canary:
         """Return whether a canary shall be published now."""
         if self.proof is Proof.NOT_NEEDED or self._sent_at is not None:
             return False
-        is_early = len(self._waiting) >= ENOUGH or (is_last and bool(self._waiting))
+        is_early = self.is_worth_one or (is_last and bool(self._waiting))
         return is_early or now - self._last_at >= EVERY_S
 
     def sent(self, payload: bytes, now: float) -> None:
@@ -91,8 +100,8 @@ class Canary:
         self._behind, self._waiting = self._waiting, []
 
     def heard(self, payload: bytes) -> Sequence[Unproven]:
-        """Note an echo; return what it proves to be delivered."""
-        if self._sent_at is None or payload != self._payload:
+        """Note an echo, which may have got a tail on its way; return what it proves delivered."""
+        if self._sent_at is None or not payload.startswith(self._payload):
             return ()
         self._sent_at = None
         self.proof, self._was_proven = Proof.PROVEN, True

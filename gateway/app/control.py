@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gateway.app.commander import LineFailed
+from gateway.app.asking import LineFailed
+from gateway.app.historians import Historians
+from gateway.app.history_desk import history_of, history_status
 from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.platforms import Platforms
+from gateway.app.postbox import Postbox
 from gateway.app.timekeeping import Timekeeper
 from gateway.model.clock import Clock
 from gateway.model.command import CommandRefused
 from gateway.model.ids import DeviceId, LineName, PointId, SinkName
 from gateway.model.quality import Quality
 from gateway.model.reading import Reading, Readings
-from gateway.model.record import Lane
+from gateway.model.record import Lane, Record
 from gateway.normalise.write import to_raw
 from gateway.ops.control import Arguments, Ask, ControlError, Watch
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.schema import DiskRefused, StoreDamaged
+from gateway.outbox.views import as_it_is
+from gateway.privacy.retention import Personal
 from gateway.rules.report import point_of, singles
 from gateway.settings.problems import Problem
 from gateway.settings.site import Device, Site
@@ -44,8 +49,11 @@ class House:
     outbox: Outbox
     clock: Clock
     time: Timekeeper
+    historians: Historians
     refused: Sequence[Problem] = ()
     """Errors of the site file while the last good site runs in its place."""
+    post: Postbox = field(default_factory=Postbox)
+    """Knows which configuration runs, and what platforms say of the time."""
 
 
 class ControlDesk:
@@ -65,6 +73,7 @@ class ControlDesk:
             "write": self.write,
             "outbox": self.outbox,
             "lines": self.lines,
+            "history": self.history,
         }
 
     def watches(self) -> dict[str, Watch]:
@@ -82,12 +91,15 @@ class ControlDesk:
             "gateway": house.site.gateway.id,
             "site": house.site.gateway.site,
             "digest": house.site.digest,
+            "configuration": None if (found := house.post.configuration) is None else asdict(found),
             "fallback": [problem.text() for problem in house.refused],
             "clock": house.clock.quality(),
             "now": house.clock.now_ms(),
             "time_lost": house.time.is_lost(),
             "clock_steps": house.time.steps,
+            "platform_times": {sink: asdict(told) for sink, told in house.post.times.items()},
             "devices": len(house.site.devices),
+            "derived": len(house.site.derived),
             "online": sum(state.is_online for state in states.values()),
             "offline": {id_: state.why for id_, state in offline.items()},
             "taken": counters.readings,
@@ -98,11 +110,18 @@ class ControlDesk:
             "lines": [asdict(line) | {"units": None} for line in house.lines.stats()],
             "outbox": asdict(stats),
             "sinks": house.platforms.status(),
+            "historians": house.historians.status(),
+            "history": await history_status(house.historians.history),
         }
 
     async def lines(self, _: Arguments) -> list[dict[str, Any]]:
         """Return the lines with every unit on them."""
         return [asdict(line) for line in self._house.lines.stats()]
+
+    async def history(self, arguments: Arguments) -> dict[str, Any]:
+        """Return what the local history has of one point, as it is or summed up by steps."""
+        device = self._device(arguments)
+        return await history_of(self._house.historians.history, device, arguments)
 
     async def read(self, arguments: Arguments) -> dict[str, Any]:
         """Read a device now over its live line; the result has the shape of `pts`."""
@@ -189,7 +208,8 @@ class ControlDesk:
                 return asdict(await outbox.stats())
             case "refused":
                 return await outbox.refused_lines(
-                    self._sink(arguments) if arguments.get("sink") else None
+                    self._sink(arguments) if arguments.get("sink") else None,
+                    self._shown(arguments),
                 )
             case "retry":
                 return {"retried": await outbox.retry_refused(self._sink(arguments))}
@@ -198,9 +218,15 @@ class ControlDesk:
             case "show":
                 lane = Lane(arguments.get("lane", Lane.EVENT))
                 first, most = int(arguments.get("from", 0)), int(arguments.get("most", 100))
-                return await outbox.export(lane, first, most)
+                return await outbox.export(lane, first, most, self._shown(arguments))
             case other:
                 raise ControlError(f"outbox: no {other!r}; there are: {', '.join(_OUTBOX)}")
+
+    def _shown(self, arguments: Arguments) -> Callable[[Record], Record]:
+        """Return what people see of a record: values of P2 and above only when asked for."""
+        if arguments.get("personal") is True:
+            return as_it_is
+        return Personal(self._house.site.all_devices).shown
 
     def _replay(self, outbox: Outbox, arguments: Arguments) -> dict[str, Any]:
         sink = self._sink(arguments)
@@ -214,7 +240,8 @@ class ControlDesk:
 
     def _sink(self, arguments: Arguments) -> SinkName:
         """Return the sink that is named; the only one of the site needs no name."""
-        sinks = self._house.site.sinks
+        site = self._house.site
+        sinks = {**site.sinks, **site.historians}
         name = arguments.get("sink")
         if name is None and len(sinks) == 1:
             return next(iter(sinks))

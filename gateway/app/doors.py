@@ -4,29 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from gateway.app.history import KeptPoints
+from gateway.app.secrecy import SiteKey, known_site_key
 from gateway.model.ids import SinkName
 from gateway.model.record import Committed, Lane, Record
-from gateway.privacy.door import Door
+from gateway.privacy.door import Door, Keys
+from gateway.privacy.keyed_hash import HashKey
+from gateway.privacy.retention import Personal
 from gateway.settings.site import Site
+from gateway.settings.site_historians import HISTORY
+from gateway.settings.site_privacy import Privacy
+from gateway.settings.site_sinks import Sink
 
 
 class Doors:
     """One door for each sink of the site; grows with reloads."""
 
-    def __init__(self, site: Site) -> None:
-        """Take the site that runs."""
+    def __init__(self, site: Site, site_key: SiteKey | None = None) -> None:
+        """Take the site that runs, and its key for hashes; without one nothing is hashed."""
+        self._site_key = site_key
         self._by_sink: dict[SinkName, Door] = {}
+        self.kept = KeptPoints(())
+        """What the local history may hold: it is behind no door, as it does not leave."""
+        self.personal = Personal(site.all_devices)
+        """How long values may be kept in the store, and which are personal."""
         self.use(site)
 
     def use(self, site: Site) -> None:
         """Take a reloaded site; devices that went stay known for records that still wait."""
-        for name, sink in site.sinks.items():
+        self.kept.use(site.all_devices.values())
+        self.personal.use(site.all_devices)
+        databases = {name: one.as_sink() for name, one in site.historians.items()}
+        for name, sink in {**site.sinks, **databases}.items():
+            keys = self._keys(site.privacy, name)
             known = self._by_sink.get(name)
             if known is None:
-                self._by_sink[name] = Door(sink, site.devices.values())
+                self._by_sink[name] = Door(sink, site.all_devices.values(), keys)
             else:
-                known.use(sink, site.devices.values())
+                known.use(sink, site.all_devices.values(), keys)
+
+    def _keys(self, privacy: Privacy, sink: SinkName) -> Keys | None:
+        return None if self._site_key is None else keys_of(privacy, sink, self._site_key(privacy))
 
     def of(self, sink: SinkName) -> Door:
         """Return the door of a sink of the site."""
@@ -36,8 +56,23 @@ class Doors:
         """Whether a record is for this sink, and the sink may see anything of it."""
         if record.sink is not None and record.sink != sink:
             return False
+        if sink == HISTORY:
+            return self.kept.is_due(record)
         door = self._by_sink.get(sink)
         return door is None or door.is_due(record)
+
+
+def keys_of(privacy: Privacy, sink: SinkName, site_key: bytes) -> Keys:
+    """Return the keys of one sink's door."""
+    key = HashKey(site_key, sink, privacy.algorithm, privacy.rotate_days)
+    return Keys(key, key if privacy.places == "pseudonym" else None)
+
+
+def door_beside(site: Site, sink: Sink, state: Path) -> Door:
+    """Return a sink's door for a tool: the gateway's, where it may read the key."""
+    key = known_site_key(state, site.privacy)
+    keys = None if key is None else keys_of(site.privacy, sink.name, key)
+    return Door(sink, site.all_devices.values(), keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,10 @@ class Doubts:
         is_denied = self.canary.proof is Proof.DENIED
         for one in unproven or ():
             (self._feed.again if is_denied else self._feed.done)(one.lane, one.covers)
-        if self.uplink.echo is None or not self.canary.is_due(now, is_last=is_last):
+        if self.uplink.spec.echo is None or not self.canary.is_due(now, is_last=is_last):
             return
+        if not self._dialect.is_ready(around.now()):
+            return  # the platform must be greeted first
         publication = self._dialect.echo(around.now())
         try:
             if self.uplink.try_publish(publication):
@@ -88,8 +90,9 @@ class Doubts:
             found["duplicate_client_id"] = self.uplink.state.why
         if self.canary.proof is Proof.IMPOSSIBLE:
             found["refusal_not_detectable"] = (
-                "MQTT 3.1.1, and the broker gives us no echo: a denied message looks delivered"
+                "the broker gives us no echo: on MQTT 3.1.1 a denied message looks delivered, and "
+                "at QoS 0 a lost one too"
             )
-        if self.canary.holds_back:
+        if self.canary.proof is Proof.DENIED:
             found["publish_denied"] = "our echo stays away: the broker drops what we publish"
         return found

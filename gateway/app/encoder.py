@@ -10,6 +10,7 @@ from gateway.app.around import Around
 from gateway.app.doors import Passage
 from gateway.app.doubts import Doubts
 from gateway.app.streams import Stream, stream_of
+from gateway.app.traces import trace_of
 from gateway.dialects.contract import Dialect, Encoded, Now
 from gateway.model.publication import Publication
 from gateway.model.record import Committed
@@ -20,10 +21,10 @@ _log = logging.getLogger("linli.sink")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message, and the stream of the records that it carries."""
+    """A message, and the streams of the records that it carries: several devices may share one."""
 
     publication: Publication
-    stream: Stream | None
+    streams: tuple[Stream, ...]
 
 
 class Encoder:
@@ -41,28 +42,30 @@ class Encoder:
     def encode(self, batch: FeedBatch, around: Around) -> Sequence[Message]:
         """Return the messages to send; what has none is settled here."""
         passed = self._passage.through([around.time.redated(item) for item in batch.items])
-        streams = {item.seq: stream_of(item.record) for item in passed.items}
+        items = passed.items
+        if len(self._doubts.streams):  # before the dialect sees them: devices may share a message
+            items = [item for item in items if not self._is_held(item)]
+        streams = {item.seq: stream_of(item.record) for item in items}
         withheld = list(passed.withheld)
         messages: list[Message] = []
         now = around.now()
-        for encoded in self._parts(passed.items, now, is_backfill=batch.is_backfill):
+        for encoded in self._parts(items, now, is_backfill=batch.is_backfill):
             withheld.extend(encoded.withheld)
             for refused in encoded.refused:
                 self._feed.refused(refused.lane, refused.seqs, refused.reason)
             for publication in encoded.publications:
-                stream = streams[publication.covers[0]] if publication.covers else None
-                if not self._is_held(publication, stream):
-                    messages.append(Message(publication, stream))
+                carried = dict.fromkeys(streams[seq] for seq in publication.covers)
+                messages.append(Message(publication, tuple(carried)))
         if withheld:
             self._feed.done(batch.lane, withheld)
         return messages
 
-    def _is_held(self, publication: Publication, stream: Stream | None) -> bool:
+    def _is_held(self, item: Committed) -> bool:
         """Set aside what belongs to a refused stream, unless it is the one that is tried."""
-        why = None if stream is None else self._doubts.streams.why(stream)
-        if why is None or not self.probes.isdisjoint(publication.covers):
+        why = self._doubts.streams.why(stream_of(item.record))
+        if why is None or item.seq in self.probes:
             return False
-        self._feed.refused(publication.lane, publication.covers, why)
+        self._feed.refused(item.record.lane, (item.seq,), why)
         return True
 
     def _parts(
@@ -85,6 +88,6 @@ class Encoder:
         yield from self._parts(items[half:], now, is_backfill=is_backfill)
 
     def _set_aside(self, item: Committed, exc: Exception) -> None:
-        _log.error("record seq=%d cannot be encoded", item.seq, exc_info=exc)
+        _log.error("record seq=%d cannot be encoded: %s", item.seq, trace_of(exc))
         self._doubts.dead_letters += 1
-        self._feed.refused(item.record.lane, [item.seq], f"encode: {type(exc).__name__}: {exc}")
+        self._feed.refused(item.record.lane, [item.seq], f"encode: {type(exc).__name__}")

@@ -34,7 +34,12 @@ class Ready:
     """Set when they are safe."""
 
 
-Item: TypeAlias = Samples | DeviceState | LineState | SnapshotWanted | Ready
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Time has gone on: what is made at fixed times may be due."""
+
+
+Item: TypeAlias = Samples | DeviceState | LineState | SnapshotWanted | Ready | Due
 
 MAX_TELEMETRY = 20_000
 """Jobs' samples that may wait; beyond it newer ones replace older ones."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from gateway.app.commander import LineFailed
+from gateway.app.asking import LineFailed
 from gateway.app.pipeline import Pipeline
 from gateway.app.reload import SiteDiff
 from gateway.bus.asks import ReadNow, WriteNow

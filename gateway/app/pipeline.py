@@ -8,8 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from gateway.app.inbox import Inbox, Item, Ready, SnapshotWanted
+from gateway.app.inbox import Due, Inbox, Item, Ready, SnapshotWanted
+from gateway.app.inner import Inner
 from gateway.app.reload import SiteDiff
+from gateway.app.traces import trace_of
 from gateway.model.clock import Clock, TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId, SinkName
 from gateway.model.reading import Readings
@@ -75,7 +77,9 @@ class Pipeline:
         self._outbox = outbox
         self._clock = clock
         self._rules = rules
-        self.reporter = Reporter(site.devices)
+        self.reporter = Reporter(site.all_devices)
+        self.inner = Inner(site, clock)
+        """What is derived before the store, and what is kept at all."""
         self._store: Store = site.store
         self._use(site)
         self.inbox = Inbox(self._is_urgent, site.store.commit_readings)
@@ -110,8 +114,10 @@ class Pipeline:
             self._digest(item)
         touched = change.devices_gone | change.devices_changed
         self._outdated = self.normaliser.columns_of(touched)
-        self.reporter.replace(site.devices, touched)
-        self._rules.replace(site.devices, touched)
+        touched |= change.derived_changed
+        self.reporter.replace(site.all_devices, touched)
+        self._rules.replace(site.all_devices, touched)
+        self.inner.replace(site, touched)
         for device in change.devices_gone:
             self._since.pop(device, None)
         self._use(site)
@@ -150,6 +156,7 @@ class Pipeline:
                 self._tick = now + self._store.commit_every_s
             for item in await self.inbox.take(now if stop.is_set() else self._tick):
                 self._digest(item)
+            self._digest(Due())
             if self._is_commit_due():
                 await self._commit()
         self._has_ended = True
@@ -163,7 +170,8 @@ class Pipeline:
         Sinks still have something to keep when the pipeline has ended.
         """
         if self._has_ended:
-            await self._append(records, changes)
+            kept = [one for record in records if (one := self.inner.kept(record)) is not None]
+            await self._append(kept, changes)
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.inbox.put(Ready(tuple(records), tuple(changes), done))
@@ -184,9 +192,9 @@ class Pipeline:
     def _digest(self, item: Item) -> None:
         try:
             self._take(item)
-        except Exception:  # noqa: BLE001 - the pipeline's bulkhead: one bad batch stops no other
+        except Exception as exc:  # noqa: BLE001 - the pipeline's bulkhead: one bad batch stops no other
             self.counters.faults += 1
-            _log.exception("could not work on %s", type(item).__name__)
+            _log.error("could not work on %s: %s", type(item).__name__, trace_of(exc))
 
     def _take(self, item: Item) -> None:
         match item:
@@ -203,6 +211,8 @@ class Pipeline:
                 self._take_snapshot(item.sink)
             case Ready():
                 self._take_ready(item)
+            case Due():
+                self._take_derived()
 
     def _take_samples(self, samples: Samples) -> None:
         if samples.device not in self._site.devices:
@@ -211,13 +221,21 @@ class Pipeline:
             return  # read by the rules from before the reload
         self.counters.samples += 1
         readings = self.normaliser.to_readings(samples)
-        if readings is None:
-            return
-        self.counters.readings += len(readings.values)
+        if readings is not None:
+            self.counters.readings += len(readings.values)
+            self._take_readings(readings)
+
+    def _take_derived(self) -> None:
+        for readings in self.inner.tick():
+            self._take_readings(readings)
+        self._changes.extend(self.inner.take_changes())
+
+    def _take_readings(self, readings: Readings) -> None:
         now = self._clock.monotonic()
         raised = self._rules.step(readings, now)
         if raised.marks is not None:
             readings = replace(readings, marks=raised.marks)
+        self.inner.add(readings, raised.events, now)
         for listener in self.listeners:
             listener(readings)
         for event in raised.events:
@@ -261,7 +279,10 @@ class Pipeline:
         if ready.committed is not None:
             self._waiting.append(ready.committed)
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, whole: Record) -> None:
+        record = self.inner.kept(whole)
+        if record is None:
+            return
         self._records.append(record)
         if record.keep is not Keep.TELEMETRY:  # events, and what people are billed on
             self._is_event_pending = True
@@ -298,7 +319,7 @@ class Pipeline:
         except (ValueError, TypeError) as exc:
             self.counters.faults += 1
             if len(records) <= 1:
-                _log.error("a record cannot be stored: %s", exc, exc_info=exc)
+                _log.error("a record cannot be stored: %s", trace_of(exc))
                 return
             half = len(records) // 2
             await self._append(records[:half], changes)

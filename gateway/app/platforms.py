@@ -10,19 +10,24 @@ from typing import Any
 
 from gateway.app.around import Around, Census
 from gateway.app.doors import Doors, Passage
+from gateway.app.historians import cursors
 from gateway.app.reload import SiteDiff
+from gateway.app.sealed import in_seal
 from gateway.app.sink import ROOM, SinkTask
 from gateway.app.software import SOFTWARE
 from gateway.app.standing import ROOM as EVENTS_ROOM
 from gateway.app.standing import Standing, known_of
 from gateway.dialects import registry
 from gateway.dialects.births import births_of
-from gateway.dialects.contract import DialectSetup
+from gateway.dialects.contract import CannotConnect, Dialect, DialectSetup
 from gateway.model.ids import DeviceId, SinkName
+from gateway.model.publication import ConnectSpec
 from gateway.outbox.outbox import Outbox
+from gateway.settings.problems import SettingsError
 from gateway.settings.secrets import read_secret
 from gateway.settings.site import Site
 from gateway.settings.site_sinks import Sink
+from gateway.uplink.errors import UplinkDown
 from gateway.uplink.owner import MakeSession
 from gateway.uplink.session import Session
 from gateway.uplink.uplink import Uplink
@@ -65,11 +70,16 @@ class Platforms:
     async def apply(self, site: Site, diff: SiteDiff, tasks: asyncio.TaskGroup) -> None:
         """Change to a reloaded site; every platform gets the births that changed."""
         await self._stop(diff.sinks_gone)
-        self._outbox.use_sinks(tuple(site.sinks))
+        self._outbox.use_sinks(cursors(site))
         for running in self._running.values():
             await running.sink.use(self._census(site, running.sink.sink), self._around)
         for name in sorted(diff.sinks_new):
             self._start(site, site.sinks[name], tasks)
+
+    async def tell(self) -> None:
+        """Let every platform know of the site configuration that runs now."""
+        for running in list(self._running.values()):
+            await running.sink.use(running.sink.census, self._around)
 
     def stop(self) -> None:
         """Let every sink send its last words and end."""
@@ -90,12 +100,18 @@ class Platforms:
     def _start(self, site: Site, sink: Sink, tasks: asyncio.TaskGroup) -> None:
         outbox, around = self._outbox, self._around
         setup = DialectSetup(
-            site.gateway, sink, SOFTWARE, outbox.ep, outbox.previous_ep, read_secret
+            site.gateway,
+            sink,
+            SOFTWARE,
+            outbox.ep,
+            outbox.previous_ep,
+            read_secret,
+            lambda: around.post.configuration,
         )
-        dialect = registry.load(sink.dialect).make(setup)
+        dialect = in_seal(registry.load(sink.dialect).make(setup), sink.payload, read_secret)
         uplink = Uplink(
             sink,
-            lambda: dialect.connect_spec(around.now()),
+            lambda: connect_spec(dialect, around),
             around.clock,
             self._rng,
             make_session=self._make_session,
@@ -114,7 +130,7 @@ class Platforms:
         self._running[sink.name] = _Running(running, stop, task)
 
     def _census(self, site: Site, sink: Sink) -> Census:
-        births = births_of(site.devices.values(), self._doors.of(sink.name))
+        births = births_of(site.all_devices.values(), self._doors.of(sink.name))
         known: set[DeviceId] = set(self._outbox.states(ROOM).get(sink.name) or ())
         return Census(births, frozenset(known - {birth.device for birth in births}))
 
@@ -124,6 +140,20 @@ class Platforms:
             running.stop.set()
         if gone:
             await asyncio.wait([running.task for running in gone])
+
+
+def connect_spec(dialect: Dialect, around: Around) -> ConnectSpec:
+    """Return how the dialect wants to connect now.
+
+    Raises:
+        UplinkDown: it cannot now, and why; final where a secret is missing.
+    """
+    try:
+        return dialect.connect_spec(around.now())
+    except CannotConnect as exc:
+        raise UplinkDown(str(exc)) from exc
+    except SettingsError as exc:  # a secret that was there when the site was checked
+        raise UplinkDown(str(exc), is_final=True) from exc
 
 
 def _status(sink: SinkTask) -> dict[str, Any]:
@@ -152,4 +182,6 @@ def _status(sink: SinkTask) -> dict[str, Any]:
         "refusal_proof": sink.doubts.canary.proof,
         "bytes_limit": sink.uplink.bytes_limit,
         "connects": counters.connects,
+        "arrivals": counters.arrivals,
+        "arrivals_dropped": counters.arrivals_dropped,
     }

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gateway.model.ids import DeviceId, LineName, SinkName
+from gateway.privacy.retention import first_sealed
 from gateway.settings.site import Device, Line, Site
+from gateway.settings.site_historians import HISTORY, Historian, LocalHistory
 from gateway.settings.site_sinks import Sink
 from gateway.settings.where import Where
 
@@ -33,6 +35,11 @@ class SiteDiff:
     sinks_new: frozenset[SinkName]
     needs_restart: tuple[str, ...]
     """Settings that only a restart applies, by name."""
+    historians_gone: frozenset[SinkName] = frozenset()
+    historians_new: frozenset[SinkName] = frozenset()
+    """Databases and the local history, as those of `app.historians`."""
+    derived_changed: frozenset[DeviceId] = frozenset()
+    """Derived devices that are gone, new or made otherwise."""
 
     @property
     def is_empty(self) -> bool:
@@ -47,6 +54,9 @@ class SiteDiff:
                 self.devices_changed,
                 self.sinks_gone,
                 self.sinks_new,
+                self.historians_gone,
+                self.historians_new,
+                self.derived_changed,
             )
         )
 
@@ -72,7 +82,16 @@ def diff(old: Site, new: Site) -> SiteDiff:
         _gone(sinks_old, sinks_new),
         _new(sinks_old, sinks_new),
         _restart_reasons(old, new),
+        _gone(_databases(old), _databases(new)),
+        _new(_databases(old), _databases(new)),
+        _gone(_placeless_derived(old), _placeless_derived(new))
+        | _new(_placeless_derived(old), _placeless_derived(new)),
     )
+
+
+def _databases(site: Site) -> dict[SinkName, Historian | LocalHistory]:
+    history = {} if site.history is None else {HISTORY: site.history}
+    return {**site.historians, **history}
 
 
 def _restart_reasons(old: Site, new: Site) -> tuple[str, ...]:
@@ -87,6 +106,8 @@ def _restart_reasons(old: Site, new: Site) -> tuple[str, ...]:
         reasons.append("gateway.clock")
     if old.store != new.store:
         reasons.append("store")
+    if first_sealed(old.all_devices) is None and first_sealed(new.all_devices) is not None:
+        reasons.append("store (personal values are not kept until then)")
     return tuple(reasons)
 
 
@@ -109,6 +130,11 @@ def _placeless_lines(site: Site) -> dict[LineName, Line]:
 def _placeless_devices(site: Site) -> dict[DeviceId, Device]:
     points: dict[int, Device] = {}
     return {id_: _placeless(device, points) for id_, device in site.devices.items()}
+
+
+def _placeless_derived(site: Site) -> dict[DeviceId, Device]:
+    points: dict[int, Device] = {}
+    return {id_: _placeless(device, points) for id_, device in site.derived.items()}
 
 
 def _placeless(device: Device, seen: dict[int, Device]) -> Device:

@@ -16,17 +16,19 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from gateway.app.around import Around
-from gateway.app.commander import Commander
+from gateway.app.commander import Commander, Hands
 from gateway.app.control import House
 from gateway.app.doors import Doors
+from gateway.app.historians import Historians, cursors
+from gateway.app.inner import DERIVED_ROOM, Inner
 from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.platforms import Platforms
+from gateway.app.postbox import Postbox
+from gateway.app.sealing import seal_of_site
 from gateway.app.secrecy import session_secrets
 from gateway.app.timekeeping import FLOOR_NAME, Timekeeper
 from gateway.app.watchdog import LINE_STALL_S, SINK_STALL_S, Watchdog
-from gateway.commands.memory import ROOM as COMMANDS_ROOM
-from gateway.commands.memory import Memory
 from gateway.links.make import MakeLink, make_link
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.clock import Clock
@@ -83,6 +85,8 @@ class Grounds:
     doors: Doors
     """What may leave through each sink: asked by the store and by the sinks."""
     around: Surroundings = THE_WORLD
+    post: Postbox = field(default_factory=Postbox)
+    """Where sinks put signed letters for whoever runs the rooms."""
 
 
 def open_outbox(site: Site, grounds: Grounds) -> Outbox:
@@ -92,9 +96,11 @@ def open_outbox(site: Site, grounds: Grounds) -> Outbox:
         executor=around.store_executor,
         is_due=grounds.doors.is_due,
         new_ep=lambda: around.rng.getrandbits(53) or 1,  # 53 bits survive JSON everywhere
+        seal=seal_of_site(site, grounds.state),
+        retains=grounds.doors.personal,
     )
     folder = grounds.state / "outbox"
-    return Outbox.open(folder, site.store, grounds.clock, tuple(site.sinks), seams=seams)
+    return Outbox.open(folder, site.store, grounds.clock, cursors(site), seams=seams)
 
 
 class Building:
@@ -112,12 +118,14 @@ class Building:
         """Make all rooms and hand them to each other."""
         clock, seams = grounds.clock, grounds.around
         rules = Rules(
-            site.devices,
+            site.all_devices,
             outbox.states,
             lambda: new_eid(clock, seams.rng),
             zone=ZoneInfo(site.gateway.timezone),
         )
         pipeline = Pipeline(site, outbox, clock, rules)
+        can_seal = seal_of_site(site, grounds.state) is not None
+        pipeline.inner = Inner(site, clock, outbox.states(DERIVED_ROOM), can_seal=can_seal)
         lines = FieldLines(
             pipeline,
             listeners,
@@ -125,8 +133,15 @@ class Building:
             session_secrets(grounds.state),
             make_link=seams.make_link,
         )
-        memory = Memory(outbox.states(COMMANDS_ROOM))
-        self._commander = Commander(site, lines, pipeline, clock=clock, memory=memory)
+        hands = Hands(
+            lines,
+            pipeline,
+            clock,
+            lambda: f"{seams.rng.getrandbits(128):032x}",
+            pipeline.reporter.latest_of,
+            pipeline.standing_events,
+        )
+        self._commander = Commander(site, hands, outbox.states)
         time = Timekeeper(
             clock,
             outbox,
@@ -135,11 +150,16 @@ class Building:
             floor=grounds.state / FLOOR_NAME,
         )
         pipeline.redate = time.redated_readings
-        around = Around(pipeline.inbox, self._commander.put, clock, pipeline.commit, time)
+        around = Around(
+            pipeline.inbox, self._commander, clock, pipeline.commit, time, grounds.post
+        )
         platforms = Platforms(
             outbox, around, grounds.doors, make_session=seams.make_session, rng=seams.rng
         )
-        self.house = House(site, lines, pipeline, platforms, outbox, clock, time, refused)
+        historians = Historians(outbox, around, grounds.doors, grounds.state, seams.rng)
+        self.house = House(
+            site, lines, pipeline, platforms, outbox, clock, time, historians, refused, grounds.post
+        )
 
     async def run(self, serve: Serve) -> None:
         """Run everything until `serve` returns.
@@ -152,6 +172,7 @@ class Building:
         drained = asyncio.Event()
         async with asyncio.TaskGroup() as sinks:
             house.platforms.start(site, sinks)
+            house.historians.start(site, sinks)
             async with asyncio.TaskGroup() as middle:
                 pipeline = middle.create_task(house.pipeline.run(drained), name="pipeline")
                 async with asyncio.TaskGroup() as field:
@@ -165,6 +186,7 @@ class Building:
                 store_late = loop.call_later(PIPELINE_S, pipeline.cancel)
             store_late.cancel()
             house.platforms.stop()
+            house.historians.stop()
 
 
 def watchdog(house: House, manager: ServiceManager, clock: Clock) -> Watchdog:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.bus.session_line import Secrets
 from gateway.privacy.pseudonym import KEY_BYTES, pseudonym
 from gateway.settings.problems import SettingsError
 from gateway.settings.secrets import read_secret
 from gateway.settings.site import Device
+from gateway.settings.site_privacy import Privacy
 
 FILE = "pseudonym.key"
+
+SiteKey: TypeAlias = Callable[[Privacy], bytes]
+"""What the site says of hashes -> the key of all that leave."""
 
 _log = logging.getLogger("linli")
 
@@ -47,6 +54,48 @@ def own_key(state: Path) -> bytes:
         os.fsync(file.fileno())
     fresh.replace(path)
     return key
+
+
+def site_key(state: Path, privacy: Privacy) -> bytes:
+    """Return the key of hashes and pseudonyms that leave: the site's own, else the gateway's.
+
+    One that cannot be read is logged, and a random one stands for it until the next start: hashes
+    change then, and nothing leaves in the clear. The gateway's own is not used as it is: who has a
+    pseudonym that was made before the store has none of these.
+    """
+    if privacy.key is not None:
+        try:
+            key = bytes.fromhex(read_secret(privacy.key))
+        except SettingsError as exc:
+            _log.error("key of privacy: %s", exc)
+        except ValueError:
+            _log.error("key of privacy is no hex number: write it as 64 digits")
+        else:
+            if len(key) >= KEY_BYTES:
+                return key
+            _log.error("key of privacy is too short: write it as 64 hex digits")
+        return secrets.token_bytes(KEY_BYTES)
+    return _derived(own_key(state))
+
+
+def known_site_key(state: Path, privacy: Privacy) -> bytes | None:
+    """Return the same key for a tool beside the gateway; None where it may not or cannot read it.
+
+    Nothing is made or logged: without a key places of homes are left out.
+    """
+    try:
+        if privacy.key is not None:
+            key = bytes.fromhex(read_secret(privacy.key))
+            return key if len(key) >= KEY_BYTES else None
+        key = (state / FILE).read_bytes()
+    except (SettingsError, ValueError, OSError):
+        return None
+    return _derived(key) if len(key) == KEY_BYTES else None
+
+
+def _derived(key: bytes) -> bytes:
+    """Return the key of what leaves, made of the gateway's own."""
+    return hmac.digest(key, b"what leaves the site", "sha256")
 
 
 def device_key(device: Device) -> bytes | None:

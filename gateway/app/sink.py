@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.app.around import Around, Census
@@ -14,7 +15,7 @@ from gateway.app.backfill import Backfill
 from gateway.app.doors import Passage
 from gateway.app.doubts import Doubts
 from gateway.app.encoder import Encoder
-from gateway.app.hearing import hear
+from gateway.app.hearing import Hearing
 from gateway.app.standing import SETTLED_S, Standing
 from gateway.app.streams import DENIED, LOOKED_AT, RETRY_S, SOON_S, Stream
 from gateway.dialects.contract import Dialect
@@ -35,14 +36,13 @@ LOOK_EVERY_S = 2.0
 """At what stands against this sink; everything else is told by events."""
 TICK_S = 1.0
 """How often a dialect may say what is due by time."""
-NOTHING = Room(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
     """What is remembered of a message until its outcome comes."""
 
-    stream: Stream | None
+    streams: tuple[Stream, ...]
     backfill_bytes: int
     """0 for what is no backfill."""
 
@@ -69,8 +69,10 @@ class SinkTask:
         self.census = census
         self.doubts = Doubts(dialect, feed, uplink)
         self._encoder = Encoder(dialect, passage, feed, self.doubts)
+        self._hearing = Hearing(dialect, feed, uplink, self.doubts)
         self._standing = standing
         self._moved_at: float | None = None
+        self._is_ready = False
         self._connected_at = 0.0
         self._retry = asyncio.Event()
         self._flights: dict[int, _Flight] = {}
@@ -90,8 +92,8 @@ class SinkTask:
                 tasks.create_task(work, name=f"sink:{self.sink.name}:{name}")
                 for name, work in (
                     ("send", self._send(around)),
-                    ("settle", self._settle()),
-                    ("listen", self._listen(around)),
+                    ("settle", self._settle(around)),
+                    ("listen", self._hearing.listen(around, self._say)),
                     ("room", self._notice_room()),
                     ("retry", self._keep_retrying()),
                     ("look", self._keep_looking(around)),
@@ -110,6 +112,7 @@ class SinkTask:
             self.uplink.state.is_connected
             and self.uplink.in_flight == 0
             and not self.doubts.holds_back
+            and self._is_ready
             and any(self.feed.progress(lane).pending > self.feed.in_flight(lane) for lane in Lane)
         )
         if not could_send or self._moved_at is None:
@@ -120,8 +123,8 @@ class SinkTask:
 
     async def _send(self, around: Around) -> None:
         while True:
-            state = await self.uplink.connected()
-            self._begin(around, is_silent=state.protocol == "3.1.1")
+            await self.uplink.connected()
+            self._begin(around)
             async with asyncio.TaskGroup() as tasks:
                 serving = tasks.create_task(
                     self._serve(around), name=f"sink:{self.sink.name}:connection"
@@ -129,12 +132,13 @@ class SinkTask:
                 await self.uplink.lost()
                 serving.cancel()
 
-    def _begin(self, around: Around, *, is_silent: bool) -> None:
+    def _begin(self, around: Around) -> None:
         """What was on its way, or encoded and never sent, is handed out again."""
+        is_silent = self.uplink.state.protocol == "3.1.1" or self.uplink.spec.needs_echo
         self._connected_at = around.clock.monotonic()
         self.doubts.canary.connected(
             is_needed=is_silent and self.sink.ack == "puback",
-            is_possible=self.uplink.echo is not None,
+            is_possible=self.uplink.spec.echo is not None,
         )
         self.feed.requeue()
         self._flights.clear()
@@ -158,11 +162,12 @@ class SinkTask:
             while is_open:
                 self.feed.look_up()
                 self._push()
-                if not is_greeted and not self._pending:
+                self._is_ready = self.dialect.is_ready(around.now())
+                if self._is_ready and not is_greeted and not self._pending:
                     is_greeted = True
                     await self._remember(around)
                     around.inbox.put_snapshot(self.sink.name)
-                if self.dialect.is_ready(around.now()) and (
+                if self._is_ready and (
                     await self._send_events(around) or await self._hand_out(around)
                 ):
                     continue
@@ -182,7 +187,7 @@ class SinkTask:
         batch = await self.feed.take(self._within(room, around))
         if batch is None:
             return False
-        for publication in self._encode(batch, around):
+        for publication in self._hearing.beside(batch.items, self._encode(batch, around)):
             await self.uplink.publish(publication)
         return True
 
@@ -227,7 +232,7 @@ class SinkTask:
         if not self.doubts.holds_back:
             return room
         if not self.doubts.may_probe(around.clock.monotonic()):
-            return NOTHING
+            return Room(0, 0, 0)
         return Room(min(room.events, 1), min(room.live, 1), min(room.backfill, 1))
 
     def _may_backfill(self) -> bool:
@@ -240,7 +245,7 @@ class SinkTask:
         for message in self._encoder.encode(batch, around):
             publication = message.publication
             size = len(publication.payload) if batch.is_backfill else 0
-            self._flights[id(publication)] = _Flight(message.stream, size)
+            self._flights[id(publication)] = _Flight(message.streams, size)
             publications.append(publication)
         if batch.is_backfill:
             self._backfill.learn(len(batch.items), publications)
@@ -248,11 +253,13 @@ class SinkTask:
 
     # --- up from the broker ------------------------------------------------------------------
 
-    async def _settle(self) -> None:
+    async def _settle(self, around: Around) -> None:
         loop = asyncio.get_running_loop()
         while True:
             for outcome in await self.uplink.outcomes():
                 self._take(outcome, loop.time())
+            if self.doubts.canary.is_worth_one:
+                self.doubts.ask_canary(around)
 
     def _take(self, outcome: Outcome, now: float) -> None:
         self._moved_at = None
@@ -282,17 +289,20 @@ class SinkTask:
     def _take_delivered(self, outcome: Outcome, flight: _Flight | None, now: float) -> None:
         publication, to_nobody = outcome.publication, outcome.fate is Fate.NOBODY_LISTENS
         lane, covers, doubts = publication.lane, publication.covers, self.doubts
-        if publication.topic != self.uplink.echo:
+        if not (publication.qos or covers):
+            return  # a copy that nobody confirms says nothing about the link
+        if publication.topic != self.uplink.spec.echo:
             doubts.nobody_listens += to_nobody
             doubts.unheard.delivered(now, to_nobody=to_nobody)
         is_asking = self.sink.hold_unheard
         if is_asking and doubts.is_to_be_held(publication, now, to_nobody=to_nobody):
             self.feed.again(lane, covers)
             return
-        if flight is not None and flight.stream and self.doubts.streams.taken(flight.stream):
-            self.doubts.streams.open(flight.stream)
-            self._retry.set()
-        if self.sink.ack == "app":
+        for stream in () if flight is None else flight.streams:
+            if self.doubts.streams.taken(stream):
+                self.doubts.streams.open(stream)
+                self._retry.set()
+        if self.sink.ack == "app" and not publication.broker_is_enough:
             self._awaited.delivered(publication, now)
             self.feed.notify()  # the window has room; `done` comes with a word of the platform
         elif not self.doubts.canary.acknowledged(lane, covers):
@@ -304,18 +314,9 @@ class SinkTask:
         publication, reason = outcome.publication, outcome.reason
         if DENIED not in reason:
             self.doubts.dead_letters += len(publication.covers)
-        elif flight is not None and flight.stream is not None:
-            self.doubts.streams.refused(flight.stream, reason)
+        for stream in () if flight is None or DENIED not in reason else flight.streams:
+            self.doubts.streams.refused(stream, reason)
         self.feed.refused(publication.lane, publication.covers, reason)
-
-    async def _listen(self, around: Around) -> None:
-        while True:
-            for arrival in await self.uplink.arrivals():
-                if arrival.topic == self.uplink.echo:
-                    for proven in self.doubts.canary.heard(arrival.payload):
-                        self.feed.done(proven.lane, proven.covers)
-                else:
-                    await self._say(await hear(arrival, self.dialect, self.feed, around))
 
     async def _say(self, publications: Sequence[Publication]) -> None:
         """Send what the dialect has to say beside records: answers, logins, questions."""
@@ -337,11 +338,9 @@ class SinkTask:
         """Put out again what the broker did not allow, in case it does now."""
         wait_s = RETRY_S
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._retry.wait()
-            except TimeoutError:
-                pass
             self._retry.clear()
             wait_s = RETRY_S
             if self.uplink.state.is_connected:

@@ -1,4 +1,7 @@
-"""Find the command and run it. Every module of `gateway.cli.verbs` is one command."""
+"""Find the command and run it. Every module of `gateway.cli.verbs` is one command.
+
+A module `explain_dialect` is the command `explain-dialect`.
+"""
 
 from __future__ import annotations
 
@@ -57,12 +60,14 @@ def _forget_output() -> None:
 
 def verb_names() -> tuple[str, ...]:
     """Return the names of all commands, sorted."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(verbs.__path__)))
+    modules = pkgutil.iter_modules(verbs.__path__)
+    return tuple(sorted(module.name.replace("_", "-") for module in modules))
 
 
 def load_verb(name: str) -> Verb:
     """Return the module of one command."""
-    module: Verb = importlib.import_module(f"gateway.cli.verbs.{name}")  # pyright: ignore[reportAssignmentType] - the tests hold every module against Verb
+    module_name = f"gateway.cli.verbs.{name.replace('-', '_')}"
+    module: Verb = importlib.import_module(module_name)  # pyright: ignore[reportAssignmentType] - the tests hold every module against Verb
     return module
 
 

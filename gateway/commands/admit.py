@@ -1,4 +1,4 @@
-"""Decide whether a command may be carried out: allow-list, expiry, clock, rate, repetition."""
+"""Decide whether a command may be carried out: repetition, expiry, clock, allow-list, rate."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from fnmatch import fnmatchcase
 
 from gateway.commands.memory import Memory, Remembered
 from gateway.model.clock import TimeQuality
-from gateway.model.command import Command, CommandRefused, Op
+from gateway.model.command import WRITING, Command, CommandRefused, Op
 from gateway.model.ids import PointId
-from gateway.settings.site_sinks import Allow, Commands
+from gateway.settings.site_commands import Allow, Commands
 
 MAX_EXPIRY_MS = 24 * 3600 * 1000
 """A command may not be valid for longer: its `rid` is remembered this long."""
+MINUTE_S = 60.0
+_MOVING = WRITING | {Op.ARM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +44,19 @@ class Admission:
         self._memory = memory
         self._recent: deque[float] = deque()
 
-    def admit(self, command: Command, at: Moment) -> None:
-        """Return when the command may be carried out.
+    def check_time(self, command: Command, at: Moment) -> None:
+        """Return when the command is new and in time.
 
         Raises:
             Repeated: its `rid` was seen before.
-            CommandRefused: it may not; the code says why.
+            CommandRefused: it moves something, and is late, or has no end, or nobody knows how
+                late it is.
         """
         known = self._memory.find(command.sink, command.rid)
         if known is not None:
             raise Repeated(known)
-        self._check_time(command, at)
-        points = [point for point, _ in command.values] or list(command.points) or [PointId("*")]
-        for point in points:
-            if not self._is_allowed(command, point):
-                raise CommandRefused(
-                    "not_allowed",
-                    f"{command.op} of {command.device}/{point} is not on the allow-list "
-                    "(`commands: allow:` in the site file)",
-                )
-        self._check_rate(at.now)
-
-    def _is_allowed(self, command: Command, point: PointId) -> bool:
-        return any(_covers(rule, command, point) for rule in self.settings.allow)
-
-    def _check_time(self, command: Command, at: Moment) -> None:
-        if command.op is Op.READ:
+        if command.op not in _MOVING:
+            _check_not_late(command, at)
             return
         if at.tq is TimeQuality.UNSYNC:
             raise CommandRefused(
@@ -75,15 +64,40 @@ class Admission:
             )
         if command.expires_ms is None:
             raise CommandRefused("no_expiry", "a command that writes needs `exp`")
-        if command.expires_ms <= at.now_ms:
-            raise CommandRefused(
-                "expired", f"expired {at.now_ms - command.expires_ms} ms before it arrived"
-            )
+        _check_not_late(command, at)
         if command.expires_ms > at.now_ms + MAX_EXPIRY_MS:
             raise CommandRefused("expiry_too_far", "`exp` may lie at most 24 hours ahead")
+        if self._memory.is_full(at.now_ms):
+            raise CommandRefused("busy", "too many commands that are still valid were carried out")
 
-    def _check_rate(self, now: float) -> None:
-        while self._recent and now - self._recent[0] >= 60:  # noqa: PLR2004 - a minute
+    def rule(self, command: Command, point: PointId, at: Moment) -> Allow:
+        """Return the line of the allow-list that lets this command have this point.
+
+        Raises:
+            CommandRefused: there is none, or `exp` lies further ahead than the line lets it.
+        """
+        for rule in self.settings.allow:
+            if _covers(rule, command) and any(fnmatchcase(point, p) for p in rule.points):
+                _check_valid(rule, command, at)
+                return rule
+        raise _not_allowed(command, point)
+
+    def check_device(self, command: Command) -> None:
+        """Return when some line of the allow-list speaks of this command's device and op.
+
+        Raises:
+            CommandRefused: none does; nothing else about the device is told.
+        """
+        if not any(_covers(rule, command) for rule in self.settings.allow):
+            raise _not_allowed(command, PointId(command.function or "*"))
+
+    def check_rate(self, now: float) -> None:
+        """Count a command that is allowed. `now` is monotonic seconds.
+
+        Raises:
+            CommandRefused: too many came within a minute, from all platforms together.
+        """
+        while self._recent and now - self._recent[0] >= MINUTE_S:
             self._recent.popleft()
         if len(self._recent) >= self.settings.max_per_minute:
             raise CommandRefused(
@@ -92,10 +106,39 @@ class Admission:
         self._recent.append(now)
 
 
-def _covers(rule: Allow, command: Command, point: PointId) -> bool:
-    return (
-        command.op in rule.ops
-        and fnmatchcase(command.device, rule.device)
-        and any(fnmatchcase(point, pattern) for pattern in rule.points)
-        and any(fnmatchcase(command.sink, pattern) for pattern in rule.sinks)
+def _check_not_late(command: Command, at: Moment) -> None:
+    if command.expires_ms is not None and at.tq is not TimeQuality.UNSYNC:
+        late_ms = at.now_ms - command.expires_ms
+        if late_ms >= 0:
+            raise CommandRefused("expired", f"expired {late_ms} ms before it arrived")
+
+
+def _check_valid(rule: Allow, command: Command, at: Moment) -> None:
+    if rule.max_valid_s is None or command.expires_ms is None or command.op is Op.READ:
+        return
+    if command.expires_ms > at.now_ms + rule.max_valid_s * 1000:
+        text = f"`exp` may lie at most {rule.max_valid_s:g} s ahead here"
+        raise CommandRefused("expiry_too_far", text)
+
+
+def _not_allowed(command: Command, point: PointId) -> CommandRefused:
+    return CommandRefused(
+        "not_allowed",
+        f"{command.op} of {command.device}/{point} is not on the allow-list "
+        "(`commands: allow:` in the site file)",
     )
+
+
+def _covers(rule: Allow, command: Command) -> bool:
+    """Whether a line speaks of this command's op, device, sink and actor."""
+    is_op = command.op in rule.ops or (command.op is Op.ARM and not WRITING.isdisjoint(rule.ops))
+    return (
+        is_op
+        and fnmatchcase(command.device, rule.device)
+        and any(fnmatchcase(command.sink, pattern) for pattern in rule.sinks)
+        and any(pattern == "*" or _is_by(command, pattern) for pattern in rule.by)
+    )
+
+
+def _is_by(command: Command, pattern: str) -> bool:
+    return command.by is not None and fnmatchcase(command.by, pattern)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Protocol
 
 from gateway.dialects.contract import Birth, BirthPoint
 from gateway.settings.site import Device, Point, ValueType
+from gateway.settings.site_place import Position
 
 
 class Shows(Protocol):
@@ -19,6 +21,30 @@ class Shows(Protocol):
 
     def places(self, device: Device) -> Mapping[str, str]:
         """Return the parts of a device's location that may leave."""
+        ...
+
+    def position(self, device: Device) -> Position | None:
+        """Return its point on the map, if that may leave."""
+        ...
+
+    def title(self, device: Device) -> Mapping[str, str]:
+        """Return its name for people, if that may leave."""
+        ...
+
+    def owner(self, device: Device) -> str | None:
+        """Return whose it is, if that may leave."""
+        ...
+
+    def shown(self, device: Device, point: Point) -> Point:
+        """Return a point that leaves as the platform gets it."""
+        ...
+
+    def retain_days(self, point: Point) -> int | None:
+        """Return for how many days its values are kept at the site."""
+        ...
+
+    def transform(self, device: Device, point: Point) -> str | None:
+        """Return what is done to a point's values before they leave."""
         ...
 
 
@@ -38,10 +64,22 @@ def _birth(device: Device, door: Shows) -> Birth:
         device.kind,
         device.vendor,
         device.model,
-        tuple(_point(point) for point in device.points if door.shows(device, point)),
-        device.title,
+        tuple(
+            replace(
+                _point(door.shown(device, point)),
+                retain_days=door.retain_days(point),
+                transform=door.transform(device, point),
+            )
+            for point in device.points
+            if door.shows(device, point) and (point.keep == "all" or point.write is not None)
+        ),
+        door.title(device),
         door.places(device),
         device.is_verified,
+        door.position(device),
+        device.operator,
+        device.duty,
+        door.owner(device),
     )
 
 
@@ -57,4 +95,6 @@ def _point(point: Point) -> BirthPoint:
         point.write is not None,
         point.is_cumulative,
         point.title,
+        point.derived_from,
+        point.basis,
     )

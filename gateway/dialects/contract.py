@@ -14,10 +14,16 @@ from typing import Protocol
 from gateway.model.clock import TimeQuality
 from gateway.model.command import BadCommand, Command
 from gateway.model.ids import DeviceId, PointId
+from gateway.model.letter import Letter
 from gateway.model.publication import Arrival, ConnectSpec, Publication
 from gateway.model.record import Committed, Lane
 from gateway.settings.site import Gateway
+from gateway.settings.site_place import Position
 from gateway.settings.site_sinks import Secret, Sink
+
+
+class CannotConnect(Exception):
+    """There is no connecting now; the text says why, and what it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,22 @@ class Now:
 
     ms: int
     tq: TimeQuality
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The site configuration that runs, as platforms are told of it."""
+
+    hash: str
+    """SHA-256 over its files, in hex (`remote.files.hash_of`)."""
+    state: str
+    """local, applied, trying, rolled_back, superseded, damaged, fallback."""
+    version: str | None = None
+    """What the platform that sent it calls it."""
+
+
+def _none() -> Configuration | None:
+    return None
 
 
 def _no_secrets(secret: Secret) -> str:
@@ -47,6 +69,8 @@ class DialectSetup:
 
     Raises SettingsError when it is not there.
     """
+    configuration: Callable[[], Configuration | None] = _none
+    """Tells which site configuration runs now; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,13 @@ class BirthPoint:
     is_writable: bool = False
     is_cumulative: bool = False
     title: Mapping[str, str] = field(default_factory=dict[str, str])
+    derived_from: tuple[str, ...] = ()
+    """What a derived point is made of: `DEVICE/POINT`, or a pattern over devices."""
+    basis: str | None = None
+    """Why it may be processed, by PIPL art. 13."""
+    retain_days: int | None = None
+    transform: str | None = None
+    """`hash` or `mask`, where values do not leave as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +111,11 @@ class Birth:
     location: Mapping[str, str] = field(default_factory=dict[str, str])
     is_verified: bool = True
     """False where the facts of its profile were not seen on a device or in a document."""
+    position: Position | None = None
+    operator: str | None = None
+    duty: str | None = None
+    """Who is called when it fails."""
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +178,8 @@ class Received:
     """To be sent again, with the identity they have."""
     platform_ms: int | None = None
     """The platform's clock, when it told it."""
+    letters: tuple[Letter, ...] = ()
+    """Signed letters, none of them opened yet."""
     dropped: tuple[Dropped, ...] = ()
     publications: tuple[Publication, ...] = ()
     """What is answered at once, or said next: a login, a reply that is no record."""
@@ -149,13 +187,20 @@ class Received:
     """Records that the platform took from the broker and refused by a code of its own."""
     remarks: tuple[Dropped, ...] = ()
     """What the platform complained of without refusing records: audited, and nothing else."""
+    leaves: str | None = None
+    """Why this connection is to be ended, after `publications`, and the next broker to be tried."""
 
 
 class Dialect(Protocol):
     """One platform's way to speak."""
 
     def connect_spec(self, now: Now) -> ConnectSpec:
-        """Return how to connect; asked for at every attempt (credentials may hold the time)."""
+        """Return how to connect; asked for at every attempt (credentials may hold the time).
+
+        Raises:
+            CannotConnect: not now, say while the time of day is not known; asked again later.
+            SettingsError: a secret is not there.
+        """
         ...
 
     def connected(
@@ -193,7 +238,8 @@ class Dialect(Protocol):
     def echo(self, now: Now) -> Publication:
         """Return a message to the topic `ConnectSpec.echo` that differs from the last one.
 
-        Asked for only where MQTT 3.1.1 hides refusals, and where the spec names such a topic.
+        Asked for only when ready, where nothing else shows what arrives (MQTT 3.1.1,
+        `ConnectSpec.needs_echo`), and where the spec names such a topic.
         """
         ...
 
@@ -204,6 +250,15 @@ class Dialect(Protocol):
     def goodbye(self, now: Now) -> tuple[Publication, ...]:
         """Return what is said before an orderly end."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent where, for people: `{word}` in a topic stands for one level of it."""
+
+    what: str
+    topic: str
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +273,13 @@ class DialectSpec:
     make: Callable[[DialectSetup], Dialect]
     has_app_ack: bool = False
     """Whether the platform can confirm records itself (`ack: app` in the site file)."""
+    keepalive_s: tuple[int, int] = (1, 3600)
+    """Least and most keep-alive that the platform takes, in seconds."""
     options: type[object] = NoOptions
     """The dataclass of `options:` in the site file (`dialects.options`)."""
     device_options: type[object] = NoOptions
     """The dataclass of each entry below `devices:`."""
     losses: tuple[str, ...] = ()
     """What of our records this platform has no word for, one sentence each."""
+    sent: tuple[Sent, ...] = ()
+    """What is sent where; every topic that is published is among them."""

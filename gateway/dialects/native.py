@@ -11,15 +11,19 @@ from collections.abc import Sequence
 from gateway.dialects.births import fingerprint
 from gateway.dialects.contract import (
     Birth,
+    Configuration,
     DialectSetup,
     DialectSpec,
     Encoded,
     Now,
     Received,
+    Sent,
 )
 from gateway.dialects.json_text import ColumnText, text, value_text
 from gateway.dialects.native_birth import birth_body, gateway_birth_body
 from gateway.dialects.native_down import read_message
+from gateway.dialects.native_remote import NativeOptions, TimeExchange
+from gateway.dialects.options import made
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.publication import Arrival, ConnectSpec, Publication, Subscription, Will
 from gateway.model.reading import PointColumn
@@ -61,6 +65,9 @@ class Native:
         self._heads: dict[tuple[str, DeviceId], str] = {}
         self._session_ms: int | None = None
         self._online_ms = 0
+        self._told: Configuration | None = None
+        """The site configuration of the last gateway birth."""
+        self._time = TimeExchange(made(NativeOptions, sink.options).ask_time_s)
         self._states: dict[DeviceId, Committed] = {}
         """The newest state of each device that was published, which the broker retains."""
 
@@ -86,6 +93,7 @@ class Native:
         """Return the gateway's state and birth, all births, and what clears devices that went."""
         self._births = {}
         self._online_ms = now.ms
+        self._time.connected()
         state = self._gateway_state(now, is_online=True, reason="connected")
         return (
             self._retained("state", GATEWAY_ITSELF, state),
@@ -100,7 +108,7 @@ class Native:
         changed = [birth for birth in births if self._births.get(birth.device) != birth]
         for device in gone:
             del self._births[device]
-        if not gone and not changed:
+        if not gone and not changed and self._told == self._setup.configuration():
             return ()
         return (
             self._gateway_birth(len(births), now),
@@ -118,9 +126,15 @@ class Native:
         """Return True: nobody logs in here."""
         return True
 
-    def tick(self, now: Now) -> tuple[Publication, ...]:  # noqa: ARG002 - the contract's
-        """Return nothing."""
-        return ()
+    def tick(self, now: Now) -> tuple[Publication, ...]:
+        """Return a question for the time, where the site asks for one."""
+        fields = self._time.question(now)
+        if fields is None:
+            return ()
+        body = ",".join(f"{text(key)}:{text(value)}" for key, value in fields.items())
+        head = self._unstored("log", GATEWAY_ITSELF, now)
+        payload = f'{head}"topic":"time","fields":{{{body}}}}}'
+        return (Publication(self._topic("log", GATEWAY_ITSELF), payload.encode(), Lane.EVENT),)
 
     def goodbye(self, now: Now) -> tuple[Publication, ...]:
         """Return the gateway's state: offline on purpose."""
@@ -152,6 +166,7 @@ class Native:
 
     def _gateway_birth(self, devices: int, now: Now) -> Publication:
         head = self._unstored("birth", GATEWAY_ITSELF, now)
+        self._told = self._setup.configuration()
         body = gateway_birth_body(self._setup, devices)
         return self._retained("birth", GATEWAY_ITSELF, f"{head}{body}}}")
 
@@ -344,8 +359,10 @@ class Native:
 
     # --- from the platform
 
-    def received(self, arrival: Arrival, now: Now) -> Received:  # noqa: ARG002 - the contract's
-        """Return commands, acknowledgements and the platform's time; the rest is dropped."""
+    def received(self, arrival: Arrival, now: Now) -> Received:
+        """Return commands, letters, acknowledgements, the platform's time; the rest is dropped."""
+        if arrival.topic == f"{self._base}/dn/time/{GATEWAY_ITSELF}" and not arrival.is_retained:
+            return self._time.answer(arrival, now)
         return read_message(arrival, f"{self._base}/dn/")
 
 
@@ -358,4 +375,17 @@ def _gap(body: GapBody, ep: int) -> str:
     )
 
 
-DIALECT = DialectSpec(Native, has_app_ack=True)
+SENT = (
+    Sent("values", "{root}/1/{site}/{gateway}/up/prop/{device}"),
+    Sent("values that waited 30 s, several records", "{root}/1/{site}/{gateway}/up/hist/{device}"),
+    Sent("event", "{root}/1/{site}/{gateway}/up/event/{device}"),
+    Sent(
+        "state of a device or of the gateway, retained; the will",
+        "{root}/1/{site}/{gateway}/up/state/{device}",
+    ),
+    Sent("birth, retained", "{root}/1/{site}/{gateway}/up/birth/{device}"),
+    Sent("receipt of a command", "{root}/1/{site}/{gateway}/up/reply/{device}"),
+    Sent("gap", "{root}/1/{site}/{gateway}/up/gap/{device}"),
+    Sent("audit entry", "{root}/1/{site}/{gateway}/up/log/{device}"),
+)
+DIALECT = DialectSpec(Native, has_app_ack=True, options=NativeOptions, sent=SENT)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 from gateway.dialects.contract import Dropped, Ranges, Received, SeqRange
+from gateway.dialects.native_remote import read_letter
 from gateway.dialects.strict_json import NotStrictJson, loads
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import DeviceId, PointId, is_id
@@ -16,7 +17,17 @@ MAX_RID = 64
 MAX_TEXT = 200
 MAX_POINTS = 200
 MAX_RANGES = 1000
-_COMMAND_KEYS = frozenset({"v", "rid", "op", "p", "exp", "by", "why"})
+MAX_TOKEN = 64
+MAX_ARGUMENTS = 8
+_COMMON_KEYS = frozenset({"v", "rid", "op", "exp", "by", "why", "dry"})
+_KEYS: dict[Op, frozenset[str]] = {
+    Op.SET: _COMMON_KEYS | {"p", "token"},
+    Op.CALL: _COMMON_KEYS | {"fn", "args", "token"},
+    Op.READ: _COMMON_KEYS | {"p"},
+    Op.ARM: _COMMON_KEYS | {"p"},
+    Op.EVENT_ACK: _COMMON_KEYS | {"eid"},
+}
+_OPS = tuple(op.value for op in Op)
 _Json: TypeAlias = dict[str, Any]
 
 
@@ -79,35 +90,57 @@ def _rid(fields: _Json) -> str:
 
 
 def _checked(arrival: Arrival, device: DeviceId, rid: str, fields: _Json) -> Command:
-    unknown = sorted(fields.keys() - _COMMAND_KEYS)
+    op = _op(fields.get("op"))
+    unknown = sorted(fields.keys() - _KEYS[op])
     if unknown:
         raise _Wrong("unknown_key", f"unknown key {unknown[0][:32]!r}")
-    op = fields.get("op")
-    if op not in ("set", "read"):
-        raise _Wrong("unknown_op", "`op` must be set or read")
     points = fields.get("p")
     return Command(
         arrival.sink,
         rid,
-        Op(op),
+        op,
         device,
-        _values(points) if op == "set" else (),
-        _points(points) if op == "read" else (),
+        _values(points) if op in {Op.SET, Op.ARM} else (),
+        _points(points) if op is Op.READ else (),
         _expiry(fields.get("exp")),
         _text(fields, "by"),
         _text(fields, "why"),
+        function=_needed(fields, "fn") if op is Op.CALL else None,
+        arguments=_arguments(fields.get("args")),
+        token=_token(fields),
+        event=_needed(fields, "eid") if op is Op.EVENT_ACK else None,
+        is_dry=_flag(fields, "dry"),
     )
+
+
+def _op(found: object) -> Op:
+    if not isinstance(found, str) or found not in _OPS:
+        raise _Wrong("unknown_op", f"`op` must be one of {', '.join(_OPS)}")
+    return Op(found)
 
 
 def _values(found: object) -> tuple[tuple[PointId, Value], ...]:
     if not isinstance(found, dict) or len(cast("_Json", found)) != 1:
-        raise _Wrong("bad_points", "`p` of a set must be an object with exactly one point")
+        raise _Wrong("bad_points", "`p` must be an object with exactly one point")
     ((point, value),) = cast("_Json", found).items()
+    return ((_point_id(point), _value(value)),)
+
+
+def _arguments(found: object) -> tuple[tuple[str, Value], ...]:
+    if found is None:
+        return ()
+    if not isinstance(found, dict) or len(cast("_Json", found)) > MAX_ARGUMENTS:
+        text = f"`args` must be an object of at most {MAX_ARGUMENTS} values"
+        raise _Wrong("bad_args", text)
+    return tuple((name[:MAX_RID], _value(value)) for name, value in cast("_Json", found).items())
+
+
+def _value(value: object) -> Value:
     if not isinstance(value, bool | int | float | str):
         raise _Wrong("bad_value", "a value must be a number, a boolean or a text")
     if isinstance(value, str) and len(value) > MAX_TEXT:
         raise _Wrong("bad_value", f"a text value has at most {MAX_TEXT} characters")
-    return ((_point_id(point), value),)
+    return value
 
 
 def _points(found: object) -> tuple[PointId, ...]:
@@ -138,6 +171,27 @@ def _text(fields: _Json, key: str) -> str | None:
         return None
     if not isinstance(found, str) or len(found) > MAX_TEXT:
         raise _Wrong("bad_text", f"`{key}` must be a text of at most {MAX_TEXT} characters")
+    return found
+
+
+def _needed(fields: _Json, key: str) -> str:
+    found = _text(fields, key)
+    if not found or len(found) > MAX_RID or not found.isprintable():
+        raise _Wrong(f"no_{key}", f"`{key}` must be a text of 1 to {MAX_RID} characters")
+    return found
+
+
+def _token(fields: _Json) -> str | None:
+    found = _text(fields, "token")
+    if found is not None and (len(found) > MAX_TOKEN or not found.isascii()):
+        raise _Wrong("bad_token", "`token` must be the text that `arm` was answered with")
+    return found
+
+
+def _flag(fields: _Json, key: str) -> bool:
+    found = fields.get(key, False)
+    if not isinstance(found, bool):
+        raise _Wrong("bad_flag", f"`{key}` must be true or false")
     return found
 
 
@@ -195,5 +249,6 @@ def _time(arrival: Arrival, _device: DeviceId) -> Received:
 _READERS: dict[str, Callable[[Arrival, DeviceId], Received]] = {
     "cmd": _command,
     "ack": _acknowledgement,
+    "cfg": read_letter,
     "time": _time,
 }

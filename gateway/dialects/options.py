@@ -8,7 +8,7 @@ bool, Secret, a Literal of texts, tuple[str, ...], Mapping[str, str], and `| Non
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from types import NoneType, UnionType
@@ -48,6 +48,35 @@ def made(plain: type[T], given: Mapping[str, Option]) -> T:
         return plain(**given)
     except BadValue as bad:  # a rule across options, of its `__post_init__`
         raise BadOption("", bad) from bad
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One option, for people; `default` is as it is written in a site file, "" for none."""
+
+    name: str
+    type: str
+    default: str
+    description: str
+    is_needed: bool
+
+
+def described(plain: type[object]) -> tuple[Described, ...]:
+    """Return the options of a dialect's dataclass, in order."""
+    found: list[Described] = []
+    for field in fields(plain):  # pyright: ignore[reportArgumentType] - of a dialect: a dataclass
+        is_needed = field.default is MISSING and field.default_factory is MISSING
+        default = field.default if field.default is not MISSING else None
+        found.append(
+            Described(
+                field.name,
+                _spelled(_hints(plain)[field.name]),
+                "" if default is None else _written(default),
+                field.metadata.get("description", ""),
+                is_needed,
+            )
+        )
+    return tuple(found)
 
 
 def options_of(
@@ -94,6 +123,12 @@ def _fits(hint: Any, value: object) -> bool:  # noqa: ANN401, PLR0911 - one line
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - a tuple of texts
 
 
 def _spelled(hint: Any) -> str:  # noqa: ANN401 - a type

@@ -21,14 +21,14 @@ class NotStrictJson(ValueError):
     """The text is refused; says why."""
 
 
-def loads(payload: bytes) -> Any:  # noqa: ANN401 - JSON enters here
+def loads(payload: bytes, *, max_bytes: int = MAX_BYTES) -> Any:  # noqa: ANN401 - JSON enters here
     """Return the value.
 
     Raises:
         NotStrictJson: for any payload that is not well behaved.
     """
-    if len(payload) > MAX_BYTES:
-        raise NotStrictJson(f"{len(payload)} bytes; at most {MAX_BYTES}")
+    if len(payload) > max_bytes:
+        raise NotStrictJson(f"{len(payload)} bytes; at most {max_bytes}")
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as error:

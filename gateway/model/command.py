@@ -13,7 +13,19 @@ class Op(StrEnum):
     """What a platform may ask."""
 
     SET = "set"
+    """Write one point."""
+    CALL = "call"
+    """Do what a device is made for (`commands:` of its kind): the same as a write, by name."""
     READ = "read"
+    """Read points now."""
+    ARM = "arm"
+    """Ask for the one-time token that a dangerous `set` or `call` must bring."""
+    EVENT_ACK = "event_ack"
+    """Somebody has seen a standing event."""
+
+
+WRITING = frozenset({Op.SET, Op.CALL})
+"""What moves something; `arm` prepares it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +37,23 @@ class Command:
     op: Op
     device: DeviceId
     values: tuple[tuple[PointId, Value], ...]
-    """For `set`: exactly one point and value."""
+    """For `set` and `arm`: exactly one point and value."""
     points: tuple[PointId, ...]
     """For `read`: the points asked for, () for all."""
     expires_ms: int | None
     by: str | None = None
+    """Who asks, as the platform says."""
     why: str | None = None
+    function: str | None = None
+    """For `call`: the point that is a command, or a word that only one of them takes."""
+    arguments: tuple[tuple[str, Value], ...] = ()
+    """For `call`: `value`, where the function needs one."""
+    token: str | None = None
+    """What an `arm` was answered with."""
+    event: str | None = None
+    """For `event_ack`: the id of the event."""
+    is_dry: bool = False
+    """Everything is checked, and nothing done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.model.ids import SinkName
 from gateway.model.record import Lane
+
+TAIL_BYTES = 8
+"""Longest `Publication.tail`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,7 @@ class Publication:
     """One MQTT message.
 
     `covers` are the seqs it delivers when acknowledged; () for births and states, which are not
-    records.
+    records. With QoS 0 nobody acknowledges: see `ConnectSpec.needs_echo`.
     """
 
     topic: str
@@ -26,6 +30,17 @@ class Publication:
     expiry_s: int | None = None
     content_type: str | None = None
     """Said to MQTT 5 brokers only; costs its length on the wire with every message."""
+    broker_is_enough: bool = False
+    """Delivered when the broker has it, with `ack: app` too: the platform confirms no such one."""
+    correlation: bytes | None = None
+    """What a platform gave with its question, given back (MQTT 5 only)."""
+    tail: Callable[[], bytes] | None = None
+    """Makes the end of the payload, at most TAIL_BYTES, at the moment when the message leaves: what
+    counts messages in the order of the wire, which only then is known."""
+
+    def leaving(self) -> bytes:
+        """Return the payload for the wire; asked for once, when it leaves."""
+        return self.payload if self.tail is None else self.payload + self.tail()
 
 
 class Fate(StrEnum):
@@ -76,10 +91,13 @@ class Will:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A topic filter; messages that were retained before we came are not asked for."""
+    """A topic filter."""
 
     topic: str
     qos: int = 1
+    wants_retained: bool = False
+    """Whether messages that were retained before we came are asked for: a state, never a command.
+    MQTT 3.1.1 gives them unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +115,8 @@ class ConnectSpec:
     echo: str | None = None
     """A topic that we publish to and subscribe to ourselves: MQTT 3.1.1 acknowledges what it
     denies, and this is the only way to see it."""
+    needs_echo: bool = False
+    """Records leave at QoS 0, which nobody acknowledges: they count as delivered when an echo that
+    was sent after them has come back, on MQTT 5 too."""
+    leaves_will: bool = False
+    """The broker publishes the will after an orderly end too."""

@@ -26,6 +26,7 @@ from gateway.outbox.rows import (
     side_from_bytes,
 )
 from gateway.outbox.schema import keep_sql
+from gateway.outbox.seal import opened, seal_of
 
 _LAST = "SELECT first_seq, count FROM ROWS ORDER BY first_seq DESC LIMIT 1"
 _SIDE = 6
@@ -89,15 +90,17 @@ def _read_sides(connection: sqlite3.Connection, folded: Any) -> tuple[int, Side]
     if folded:
         progress = side_from_bytes(json.dumps(folded["side"]).encode()).progress
     found: list[tuple[int, Side]] = []
+    seal = seal_of(connection)
     for keep in Keep:
         sql = keep_sql(tables.SELECT + " WHERE first_seq > ?", keep)
         for row in connection.execute(sql, (seq,)):
             try:
-                batch_from_row(keep.lane, row)
+                batch_from_row(keep.lane, row, seal)
             except Unreadable:
                 continue  # told when a sink comes to it
             if row[_SIDE] is not None:
-                found.append((row[0], side_from_bytes(row[_SIDE])))
+                side = opened(seal, row[_SIDE], tables.SIDE)
+                found.append((row[0], side_from_bytes(side)))
     found.sort(key=lambda each: each[0])
     states: dict[StateKey, Any] = {}
     for _, side in found:
@@ -113,7 +116,10 @@ def _read_lost(connection: sqlite3.Connection) -> tuple[Lost, ...]:
 
 def _read_states(connection: sqlite3.Connection) -> dict[StateKey, Any]:
     found = connection.execute("SELECT room, key, value FROM state")
-    return {(room, key): json.loads(value) for room, key, value in found}
+    seal = seal_of(connection)
+    return {
+        (room, key): json.loads(opened(seal, value, tables.STATE)) for room, key, value in found
+    }
 
 
 @dataclass(frozen=True, slots=True)

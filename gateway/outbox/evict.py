@@ -19,6 +19,7 @@ from gateway.outbox.progress import Range, common
 from gateway.outbox.quota import PAGE_BYTES, Quota
 from gateway.outbox.rows import COLUMNS, Lost, ProgressMap, batch_from_row, batch_to_row
 from gateway.outbox.schema import keep_sql
+from gateway.outbox.seal import seal_of
 from gateway.outbox.thin import Thinner, thinned
 
 CAUSE = "quota"
@@ -151,7 +152,7 @@ def _readable(
     readings = 0
     for row in rows:
         try:
-            stretch.append(batch_from_row(Keep.TELEMETRY.lane, row))
+            stretch.append(batch_from_row(Keep.TELEMETRY.lane, row, seal_of(room.connection)))
         except Unreadable:
             lost += damaged_row(room.connection, Keep.TELEMETRY.lane, row, progress)
             _delete(room, Keep.TELEMETRY, row[0])
@@ -172,7 +173,7 @@ def _rewrite(room: _Room, batch: Batch, kept: set[int], progress: ProgressMap) -
         _delete(room, Keep.TELEMETRY, batch.first_seq)
     else:
         # What it carried beside its records is folded in this same transaction.
-        row = batch_to_row(left, None)
+        row = batch_to_row(left, None, seal_of(room.connection))
         room.connection.execute(keep_sql(_REPLACE, Keep.TELEMETRY), row)
     return lost
 
@@ -181,7 +182,7 @@ def _lost_with_row(
     room: _Room, keep: Keep, row: Sequence[Any], progress: ProgressMap
 ) -> list[Lost]:
     try:
-        batch = batch_from_row(keep.lane, row)
+        batch = batch_from_row(keep.lane, row, seal_of(room.connection))
     except Unreadable:
         return damaged_row(room.connection, keep.lane, row, progress)
     return lost_with(batch, progress, CAUSE)

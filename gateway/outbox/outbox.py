@@ -20,15 +20,16 @@ from gateway.outbox.batch import Appended, Batch
 from gateway.outbox.feed import SinkFeed
 from gateway.outbox.ledger import Ledger, Rules, beginning
 from gateway.outbox.mark import read_mark
+from gateway.outbox.purge import time_of_day
 from gateway.outbox.rows import Lost, Noted, Opened, Side, StateKey, Writing
 from gateway.outbox.schema import DiskRefused, StoreDamaged
 from gateway.outbox.seams import USUAL, Seams
 from gateway.outbox.source import FeedSource, Rooms, Unsaved
-from gateway.outbox.stats import OutboxStats, refusal_line
+from gateway.outbox.stats import OutboxStats
 from gateway.outbox.store import Place, Store
 from gateway.outbox.telling import Teller
 from gateway.outbox.thread import StoreThread
-from gateway.outbox.views import Counts, Views
+from gateway.outbox.views import Counts, Show, Views, as_it_is
 from gateway.settings.site import Store as StoreSettings
 
 FLUSH_S = 1.0
@@ -77,7 +78,8 @@ class Outbox:
         seams: Seams = USUAL,
     ) -> Self:
         """Return the outbox of this folder, to be entered with `async with`."""
-        return cls(Place(folder, settings.quota_bytes, seams.new_ep), clock, sinks, seams)
+        place = Place(folder, settings.quota_bytes, seams.new_ep, seams.seal, seams.retains)
+        return cls(place, clock, sinks, seams)
 
     async def __aenter__(self) -> Self:
         """Open the store. A damaged one is set aside; one that refuses is tried again later.
@@ -112,10 +114,9 @@ class Outbox:
         self._closing.set()
         self._dirty.set()
         try:
-            if isinstance(error, asyncio.CancelledError):
-                await self._tasks.__aexit__(kind, error, trace)
-            else:  # an error of our user is not one of the group's, and stays as it is
-                await self._tasks.__aexit__(None, None, None)
+            # An error of our user is not one of the group's, and stays as it is.
+            is_ours = isinstance(error, asyncio.CancelledError)
+            await self._tasks.__aexit__(*((kind, error, trace) if is_ours else (None, None, None)))
         finally:
             await self._finish()
 
@@ -214,8 +215,7 @@ class Outbox:
         if not safe:
             self._unsaved.states.update(changes)
         self._dirty.set()
-        rest = [batch for batch in batches if batch not in safe]
-        held = tuple(self._ledger.hold(batch, now) for batch in rest)
+        held = tuple(self._ledger.hold(batch, now) for batch in batches if batch not in safe)
         return Appended((*safe, *held), is_durable=not held)
 
     async def _try_urgent(
@@ -281,6 +281,7 @@ class Outbox:
             refusals,
             tuple(loss.id for loss in told if loss.id is not None),
             is_mark_due=now >= self._mark_at,
+            purge_at_ms=time_of_day(self._clock),
             accepted=accepted,
             rate=self._views.rate(self._counts),
         )
@@ -290,9 +291,7 @@ class Outbox:
             self._ledger.written(writing.batches, now)
             self._ledger.noted(noted)
             saved = set(map(id, refusals))
-            self._unsaved.refusals = [
-                each for each in self._unsaved.refusals if id(each) not in saved
-            ]
+            self._unsaved.refusals = [r for r in self._unsaved.refusals if id(r) not in saved]
             del self._unsaved.accepted[: len(accepted)]
             self._unsaved.states.clear()
             self._counts.commits += 1
@@ -387,14 +386,15 @@ class Outbox:
         """Return where all sinks stand and how full the quota is."""
         return await self._views.stats(self._counts)
 
-    async def export(self, lane: Lane, first: int = 0, most: int = 1000) -> list[str]:
-        """Return stored records from seq `first` on as JSON lines.
+    async def export(
+        self, lane: Lane, first: int = 0, most: int = 1000, show: Show = as_it_is
+    ) -> list[str]:
+        """Return stored records from seq `first` on as JSON lines, as `show` has them.
 
         Whole rows, so that somewhat more than `most` may come.
         """
-        return await self._views.export(lane, first, most)
+        return await self._views.export(lane, first, most, show)
 
-    async def refused_lines(self, sink: SinkName | None = None) -> list[str]:
+    async def refused_lines(self, sink: SinkName | None = None, show: Show = as_it_is) -> list[str]:
         """Return the refused records as JSON lines, with sink and reason, oldest first."""
-        kept = await self._views.refused(self._unsaved.refusals)
-        return [refusal_line(each) for each in kept if sink in {None, each.sink}]
+        return await self._views.refused_lines(sink, show, self._unsaved.refusals)

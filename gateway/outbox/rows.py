@@ -15,6 +15,7 @@ from gateway.outbox.batch import Batch, Due
 from gateway.outbox.encoding import Unreadable, decode_records, encode_records
 from gateway.outbox.progress import LaneProgress
 from gateway.outbox.rate import Rate
+from gateway.outbox.seal import Seal, closed, opened
 
 StateKey: TypeAlias = tuple[str, str]
 ProgressMap: TypeAlias = Mapping[SinkName, Mapping[Lane, LaneProgress]]
@@ -88,6 +89,8 @@ class Writing:
     told: Sequence[int] = ()
     """Ids of `Lost` whose gap records are among the batches."""
     is_mark_due: bool = False
+    purge_at_ms: int | None = None
+    """The wall clock, by which values expire; None: it is not to be believed now."""
     accepted: Sequence[tuple[SinkName, int, int]] = ()
     """Sink, ep and seq of refused records that were put out again, and taken."""
     rate: Rate | None = None
@@ -143,14 +146,17 @@ def side_from_bytes(stored: bytes) -> Side:
     return Side(progress, {(room, key): value for room, key, value in document["s"]})
 
 
-def batch_to_row(batch: Batch, side: bytes | None) -> tuple[int | bytes | None, ...]:
-    """Return the columns of a batch's row.
+def batch_to_row(
+    batch: Batch, side: bytes | None, seal: Seal | None = None
+) -> tuple[int | bytes | None, ...]:
+    """Return the columns of a batch's row, its records sealed where there is a seal.
 
     Raises:
         ValueError: a value is NaN or infinite.
         TypeError: a value is none that JSON has.
     """
-    payload = encode_records(batch.records)
+    about = _about(batch.lane, batch.ep, batch.first_seq)
+    payload = closed(seal, encode_records(batch.records), about)
     due = _write(
         {
             sink: [due.link, due.pv, due.count, due.last, _runs(due.skipped)]
@@ -163,10 +169,11 @@ def batch_to_row(batch: Batch, side: bytes | None) -> tuple[int | bytes | None, 
     return (*head, crc, due, side, payload, places)
 
 
-def batch_from_row(lane: Lane, row: Sequence[Any]) -> Batch:
+def batch_from_row(lane: Lane, row: Sequence[Any], seal: Seal | None = None) -> Batch:
     """Return the batch of a row.
 
     Raises:
+        KeyMissing: it is whole, and sealed with a key that is not here.
         Unreadable: the checksum or the layout says that it is not what was written.
     """
     first_seq, ep, count, at_ms, crc, due, side, payload, places = row
@@ -182,7 +189,7 @@ def batch_from_row(lane: Lane, row: Sequence[Any]) -> Batch:
         for sink, (link, pv, due_count, last, runs) in stored.items()
     }
     left: list[int] | None = json.loads(thinned) if thinned else None
-    records = decode_records(payload)
+    records = decode_records(opened(seal, payload, _about(lane, ep, first_seq)))
     return Batch(lane, ep, first_seq, at_ms, records, dues, None if left is None else tuple(left))
 
 
@@ -196,6 +203,11 @@ def lost_from_row(row_id: int, body: bytes) -> Lost:
     stored: dict[str, Any] = json.loads(body)
     stored["lane"] = Lane(stored["lane"])
     return Lost(**stored, id=row_id)
+
+
+def _about(lane: Lane, ep: int, first_seq: int) -> str:
+    """Return what binds sealed records to their row."""
+    return f"row:{lane}:{ep}:{first_seq}"
 
 
 def _crc(lane: Lane, head: Sequence[object], parts: Sequence[bytes]) -> int:

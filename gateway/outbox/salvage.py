@@ -19,6 +19,7 @@ from gateway.outbox.batch import Batch
 from gateway.outbox.encoding import Unreadable
 from gateway.outbox.rows import batch_from_row
 from gateway.outbox.schema import ASIDE, DB_NAME, SIDE_FILES
+from gateway.outbox.seal import KeyMissing, Seal
 
 _FIRST_LAYOUT = "first_seq, ep, count, at_ms, crc, due, side, payload"
 _HIGHEST = (1 << 53) - 1
@@ -35,6 +36,8 @@ class Salvage:
     records: int = 0
     damaged_rows: int = 0
     """Rows that could be read but whose checksum is wrong."""
+    sealed_rows: int = 0
+    """Rows that are whole and sealed with a key that was not given."""
     broken: list[str] = field(default_factory=list[str])
     """What the database said where pages could not be read."""
     _spans: dict[int, list[tuple[int, int]]] = field(
@@ -73,13 +76,16 @@ def databases_in(place: Path) -> list[Path]:
     return [*sorted(aside), *(path for path in [place / DB_NAME] if path.exists())]
 
 
-def salvage(found: Salvage) -> Iterator[tuple[Lane, Committed]]:
-    """Yield the records of the file that are whole, class by class in order of seq."""
+def salvage(found: Salvage, seal: Seal | None = None) -> Iterator[tuple[Lane, Committed]]:
+    """Yield the records of the file that are whole, class by class in order of seq.
+
+    Sealed rows whose key is not here are counted, and stay as they are.
+    """
     connection = _connect(found.file)
     try:
         for keep in Keep:
             for row in _rows(connection, keep, found):
-                yield from _records(keep, row, found)
+                yield from _records(keep, row, found, seal)
     finally:
         connection.close()
 
@@ -98,9 +104,14 @@ def _connect(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def _records(keep: Keep, row: Sequence[Any], found: Salvage) -> Iterator[tuple[Lane, Committed]]:
+def _records(
+    keep: Keep, row: Sequence[Any], found: Salvage, seal: Seal | None
+) -> Iterator[tuple[Lane, Committed]]:
     try:
-        batch = batch_from_row(keep.lane, row)
+        batch = batch_from_row(keep.lane, row, seal)
+    except KeyMissing:
+        found.sealed_rows += 1
+        return
     except Unreadable:
         found.damaged_rows += 1
         return

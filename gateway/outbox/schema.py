@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.model.record import Keep, Lane
 from gateway.outbox.migrate import migrate
 from gateway.outbox.quota import PAGE_BYTES, Quota
+from gateway.outbox.seal import Database, Seal
 
 DB_NAME = "outbox.db"
 VERSION = 2
@@ -92,7 +93,7 @@ def in_our_words() -> Generator[None]:
         raise translated(error) from error
 
 
-def connect(path: Path, quota: Quota) -> sqlite3.Connection:
+def connect(path: Path, quota: Quota, seal: Seal | None = None) -> Database:
     """Return the open and checked database, made when it was not there.
 
     Raises:
@@ -101,7 +102,8 @@ def connect(path: Path, quota: Quota) -> sqlite3.Connection:
         DiskRefused: the disk does not let us.
     """
     try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=0.0, factory=Database)
+        connection.seal = seal
     except sqlite3.Error as error:
         raise translated(error) from error
     try:
@@ -127,6 +129,8 @@ def _prepare(connection: sqlite3.Connection, quota: Quota) -> None:
         "temp_store=MEMORY",
         "cache_size=-1024",
         "cell_size_check=ON",
+        # What is removed is overwritten where that costs no write more; a purge does it everywhere.
+        "secure_delete=FAST",
     ):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("BEGIN EXCLUSIVE")

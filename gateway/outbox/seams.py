@@ -8,6 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from gateway.outbox.batch import IsDue, is_addressed
+from gateway.outbox.purge import Retains
+from gateway.outbox.seal import Seal
 
 RECENT_READINGS = 20_000
 """Values kept in memory per lane: some megabytes, some ten seconds at full rate."""
@@ -27,6 +29,10 @@ class Seams:
     is_due: IsDue = is_addressed
     new_ep: Callable[[], int] = random_ep
     recent_readings: int = RECENT_READINGS
+    seal: Seal | None = None
+    """Seals what is stored; None where nothing of it is personal."""
+    retains: Retains | None = None
+    """How long values may be kept; None: as long as there is room."""
 
 
 USUAL = Seams()

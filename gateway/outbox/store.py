@@ -16,7 +16,9 @@ from gateway.outbox.batch import Batch
 from gateway.outbox.birth import Before, begin_life
 from gateway.outbox.encoding import Unreadable, decode_records
 from gateway.outbox.evict import Thinning, free_pages, make_room
+from gateway.outbox.keys import settle_keys
 from gateway.outbox.mark import LatestMark, Mark, read_mark, write_mark
+from gateway.outbox.purge import Purger, Retains
 from gateway.outbox.quota import PAGE_BYTES, Quota, pages_for, plan_quota
 from gateway.outbox.reserve import Reserve
 from gateway.outbox.rows import (
@@ -38,6 +40,7 @@ from gateway.outbox.schema import (
     in_our_words,
     set_aside,
 )
+from gateway.outbox.seal import KeyMissing, Seal, closed, opened
 from gateway.outbox.thin import Thinner
 
 FOLD_ROWS = 256
@@ -63,6 +66,8 @@ class Place:
     folder: Path
     quota_bytes: int
     new_ep: Callable[[], int]
+    seal: Seal | None = None
+    retains: Retains | None = None
 
 
 class Store:
@@ -81,6 +86,7 @@ class Store:
         """First seq of the highest row written since `open`."""
         self._thinning = Thinning(Thinner())
         self._reserve = Reserve(place.folder)
+        self._purger = Purger(place.retains)
         self.row_bytes = 0
         """Bytes of rows written since the start, for the estimate of what still fits."""
 
@@ -140,9 +146,11 @@ class Store:
         return plan_quota(self._place.quota_bytes, disk.f_bavail * disk.f_frsize + own)
 
     def _load(self, sinks: Sequence[SinkName], floor_seq: int, mark: Mark | None) -> Opened:
-        self._connection = connection = connect(self._place.folder / DB_NAME, self._quota)
+        place = self._place
+        self._connection = connection = connect(place.folder / DB_NAME, self._quota, place.seal)
         try:
             with in_our_words():
+                settle_keys(connection)
                 opened = begin_life(connection, Before(sinks, floor_seq, mark, self._place.new_ep))
         except (ValueError, TypeError, LookupError) as error:
             raise StoreDamaged(f"stored tables do not parse: {error}") from error
@@ -160,9 +168,10 @@ class Store:
             StoreDamaged: the database must be set aside.
         """
         last = len(writing.batches) - 1
-        side = rows.side_to_bytes(writing.side)
+        seal = self._place.seal
+        side = closed(seal, rows.side_to_bytes(writing.side), tables.SIDE)
         encoded = [
-            (batch.keep, rows.batch_to_row(batch, side if position == last else None))
+            (batch.keep, rows.batch_to_row(batch, side if position == last else None, seal))
             for position, batch in enumerate(writing.batches)
         ]
         with in_our_words():
@@ -212,22 +221,17 @@ class Store:
         connection = self._open_connection()
         sizes = [sum(len(part) for part in row if isinstance(part, bytes)) for _, row in encoded]
         unfolded = {**self._unfolded, **writing.side.states}
-        progress, noted = writing.side.progress, Noted()
-        with tables.transaction(connection):
+        progress, noted, at_ms = writing.side.progress, Noted(), writing.purge_at_ms
+        with self._purger.turn(connection, at_ms), tables.transaction(connection):
             lost = self._make_room(writing, sizes, need_pages)
+            expired = self._purger.run(connection, progress, at_ms)
+            lost = lost if expired is None else [*(lost or ()), *expired]
             if lost:
                 noted = tables.note_lost(connection, lost, writing.told)
                 progress = _without(progress, noted.fresh)
             for keep, row in encoded:
                 tables.insert_row(connection, keep, row)
-            for refusal in writing.refusals:
-                tables.insert_refusal(connection, refusal)
-            if writing.refusals and (dropped := tables.trim_refused(connection)):
-                told = tables.note_lost(connection, dropped, writing.told)
-                # Passed long ago: they are told, but nobody waits for them.
-                noted = Noted(noted.fresh, [*noted.rows, *told.rows], [*noted.gone, *told.gone])
-            for accepted in writing.accepted:
-                tables.delete_refusal(connection, *accepted)
+            noted = tables.settle_refusals(connection, writing, noted)
             tables.delete_lost(connection, writing.told)
             firsts = [batch.first_seq for batch in writing.batches]
             # Rows that were dropped may have carried states: then the tables must have them. So
@@ -302,7 +306,9 @@ class Store:
         readings, end = 0, start
         for row in found:
             try:
-                batches.append(rows.batch_from_row(lane, row))
+                batches.append(rows.batch_from_row(lane, row, self._place.seal))
+            except KeyMissing as error:
+                raise DiskRefused(str(error)) from error
             except Unreadable:
                 if progress is not None:
                     with tables.transaction(connection):
@@ -348,7 +354,8 @@ class Store:
         kept: list[Refusal] = []
         for sink, ep, seq, at_ms, reason, payload, pv in found:
             try:
-                record = decode_records(bytes(payload))[0]
+                plain = opened(self._place.seal, bytes(payload), tables.REFUSED)
+                record = decode_records(plain)[0]
             except (Unreadable, TypeError):
                 continue
             kept.append(Refusal(SinkName(sink), ep, seq, at_ms, reason, record, pv))

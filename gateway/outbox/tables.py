@@ -21,12 +21,16 @@ from gateway.outbox.rows import (
     Refusal,
     Side,
     StateKey,
+    Writing,
     lost_from_row,
     lost_to_bytes,
     side_to_bytes,
 )
 from gateway.outbox.schema import KEEPS, keep_sql
+from gateway.outbox.seal import closed, opened, seal_of
 
+STATE, SIDE, REFUSED = "state", "side", "refused"
+"""What sealed bytes are about, beside those of rows."""
 MOST_UNTOLD = 32
 """Losses of one sink that are kept apart until they are told; beyond it, alike ones are joined."""
 KEPT_REFUSED = 10_000
@@ -133,7 +137,21 @@ def insert_refusal(connection: sqlite3.Connection, refusal: Refusal) -> None:
     """Keep a refused record, once."""
     delete_refusal(connection, refusal.sink, refusal.ep, refusal.seq)
     who = (refusal.sink, refusal.ep, refusal.seq, refusal.at_ms, refusal.reason)
-    connection.execute(_INSERT_REFUSED, (*who, encode_records((refusal.record,)), refusal.pv))
+    payload = closed(seal_of(connection), encode_records((refusal.record,)), REFUSED)
+    connection.execute(_INSERT_REFUSED, (*who, payload, refusal.pv))
+
+
+def settle_refusals(connection: sqlite3.Connection, writing: Writing, noted: Noted) -> Noted:
+    """Keep what was refused and forget what was taken after all; return what is lost with that."""
+    for refusal in writing.refusals:
+        insert_refusal(connection, refusal)
+    if writing.refusals and (dropped := trim_refused(connection)):
+        told = note_lost(connection, dropped, writing.told)
+        # Passed long ago: they are told, but nobody waits for them.
+        noted = Noted(noted.fresh, [*noted.rows, *told.rows], [*noted.gone, *told.gone])
+    for accepted in writing.accepted:
+        delete_refusal(connection, *accepted)
+    return noted
 
 
 def trim_refused(connection: sqlite3.Connection) -> list[Lost]:
@@ -146,7 +164,8 @@ def trim_refused(connection: sqlite3.Connection) -> list[Lost]:
     ).fetchall():
         connection.execute("DELETE FROM refused WHERE id = ?", (row_id,))
         try:
-            lane = decode_records(bytes(payload))[0].lane
+            plain = opened(seal_of(connection), bytes(payload), REFUSED)
+            lane = decode_records(plain)[0].lane
         except (Unreadable, TypeError):
             lane = Lane.TELEMETRY
         span = (seq, seq)
@@ -171,7 +190,8 @@ def fold(
         if value is None:
             connection.execute("DELETE FROM state WHERE room = ? AND key = ?", (room, key))
         else:
-            stored = json.dumps(value, allow_nan=False).encode()
+            plain = json.dumps(value, allow_nan=False).encode()
+            stored = closed(seal_of(connection), plain, STATE)
             connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (room, key, stored))
     side = json.loads(side_to_bytes(Side(progress)))
     put_meta(connection, "folded", {"seq": seq, "side": side})

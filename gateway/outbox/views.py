@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from gateway.model.clock import Clock
 from gateway.model.ids import SinkName
-from gateway.model.record import Committed, Lane
+from gateway.model.record import Committed, Lane, Record
 from gateway.outbox.ledger import Ledger
 from gateway.outbox.progress import LaneProgress
 from gateway.outbox.rate import Rate, rate_of
 from gateway.outbox.rows import Refusal
 from gateway.outbox.schema import DiskRefused, StoreDamaged
-from gateway.outbox.stats import Depth, OutboxStats, committed_line, hours_left
+from gateway.outbox.stats import Depth, OutboxStats, committed_line, hours_left, refusal_line
 from gateway.outbox.store import Store
 from gateway.outbox.thread import StoreThread
 
@@ -21,6 +22,14 @@ _LEAST_S = 1.0
 """The first commits of a life do not stand for less time than this."""
 PAGE_OVERHEAD = 1.2
 """Of pages against the rows in them: tests/outbox/test_outbox_wear.py holds it."""
+
+Show: TypeAlias = Callable[[Record], Record]
+"""What of a record people are shown."""
+
+
+def as_it_is(record: Record) -> Record:
+    """Return all of it."""
+    return record
 
 
 @dataclass(slots=True)
@@ -73,7 +82,7 @@ class Views:
             hours_left=self._hours_left(quota, max(waiting.values(), default=0), counts),
         )
 
-    async def export(self, lane: Lane, first: int, most: int) -> list[str]:
+    async def export(self, lane: Lane, first: int, most: int, show: Show) -> list[str]:
         """Return stored records as JSON lines, whole rows of them."""
         lines: list[str] = []
         start = first
@@ -82,7 +91,7 @@ class Views:
             at = start
             page = await self._thread.run(lambda at=at, end=end: self._store.look(lane, at, end))
             lines += [
-                committed_line(Committed(record, batch.ep, seq, None), lane)
+                committed_line(Committed(show(record), batch.ep, seq, None), lane)
                 for batch in page.batches
                 for seq, record in batch.placed()
                 if seq >= start
@@ -97,6 +106,13 @@ class Views:
         except (DiskRefused, StoreDamaged):
             saved = []
         return [*saved, *unsaved]
+
+    async def refused_lines(
+        self, sink: SinkName | None, show: Show, unsaved: Sequence[Refusal]
+    ) -> list[str]:
+        """Return the refused records as JSON lines, oldest first."""
+        kept = [one for one in await self.refused(unsaved) if sink in {None, one.sink}]
+        return [refusal_line(replace(one, record=show(one.record))) for one in kept]
 
     async def refused_of(
         self, sink: SinkName, mark: str, most: int, unsaved: Sequence[Refusal]

@@ -40,6 +40,14 @@ class Kind:
         """Poll periods by group."""
         return self.entry.groups
 
+    @property
+    def commands(self) -> frozenset[str]:
+        """Ids of the points that are commands, numbered ones counted out."""
+        entries = [self.entry.points.get(template) for template in self.entry.commands]
+        return frozenset(
+            name for name, point in self.points.items() if any(point is one for one in entries)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SampleValue:

@@ -20,9 +20,9 @@ from gateway.settings.yaml_source import MOST_BYTES, Node
 
 COLUMNS = (
     "id", "address", "title", "location", "profile", "variant", "bus", "protocol", "poll",
-    "disabled", "retries", "offline_after", "timeout", "priority",
+    "disabled", "retries", "offline_after", "timeout", "priority", "operator", "duty",
 )  # fmt: skip
-NESTED = ("location", "set", "poll", "title")
+NESTED = ("location", "position", "set", "poll", "title")
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+")
 
 

@@ -16,13 +16,14 @@ from gateway.settings.models_site import DefaultsEntry
 from gateway.settings.problems import Problems, advice
 from gateway.settings.profiles import check_profile
 from gateway.settings.resolve import Resolver, check_names, check_wish, with_defaults
-from gateway.settings.sinks import make_secret
+from gateway.settings.sinks import make_position, make_secret
 from gateway.settings.site import (
     Device,
     DeviceQuirks,
-    Location,
+    Gateway,
     Point,
 )
+from gateway.settings.site_place import NOWHERE, Location
 from gateway.settings.wish import Wish
 
 
@@ -52,11 +53,14 @@ class DeviceMaker:
         catalogue: Catalogue,
         lines: Mapping[str, PlacedLine],
         defaults: DefaultsEntry,
+        gateway: Gateway | None,
         problems: Problems,
     ) -> None:
         self._catalogue = catalogue
         self._lines = lines
         self._defaults = defaults
+        self._parts = (NOWHERE if gateway is None else gateway.location).parts
+        self._operator = None if gateway is None else gateway.operator
         self._problems = problems
         self._resolvers: dict[str, Resolver | None] = {}
 
@@ -111,12 +115,18 @@ class DeviceMaker:
             vendor=profile.entry.vendor,
             model=profile.entry.model,
             title=settings.title or profile.entry.title,
-            location=Location(settings.location or {}),
+            location=Location(
+                {**self._parts, **(settings.location or {})},
+                make_position(settings.position),
+            ),
+            operator=settings.operator or self._operator,
+            duty=settings.duty,
             retries=next(retries for retries in said if retries is not None),
             offline_after=settings.offline_after or defaults.offline_after,
             timeout_s=settings.timeout if _says_timeout(draft) else defaults.timeout,
             is_verified=profile.entry.verified,
             key=make_secret(settings.key),
+            owner=settings.owner,
         )
 
     # --- what a device names -----------------------------------------------------------------
@@ -206,6 +216,8 @@ class DeviceMaker:
             settings.priority,
             defaults.poll or {},
             defaults.deadband,
+            settings.basis,
+            settings.retain,
         )
 
 

@@ -12,21 +12,28 @@ from pathlib import Path
 from gateway.model.ids import DeviceId, LineName, SinkName
 from gateway.settings.buses import make_line
 from gateway.settings.catalogue import Catalogue
+from gateway.settings.commands import CommandsCheck, make_commands
+from gateway.settings.derived import DerivedMaker
 from gateway.settings.devices import DeviceMaker
 from gateway.settings.expand import Draft, Expander, check_unique
+from gateway.settings.forbidden import check_forbidden
+from gateway.settings.historians import make_historian, make_history
 from gateway.settings.lint import lint
-from gateway.settings.models_site import CommandsEntry, DefaultsEntry, StoreEntry
+from gateway.settings.models_commands import CommandsEntry
+from gateway.settings.models_site import DefaultsEntry, StoreEntry
+from gateway.settings.privacy import check_privacy, make_privacy
 from gateway.settings.problems import Problems
+from gateway.settings.remote import make_remote
 from gateway.settings.result import LoadResult
 from gateway.settings.sinks import (
-    check_commands,
-    make_commands,
     make_gateway,
     make_sink,
     make_store,
 )
 from gateway.settings.site import Gateway, Site
-from gateway.settings.site_files import SiteParts, files_of, read_parts
+from gateway.settings.site_files import SiteParts, read_parts
+from gateway.settings.site_historians import Historian
+from gateway.settings.site_paths import files_of
 from gateway.settings.where import Where
 
 
@@ -54,15 +61,27 @@ def _built(parts: SiteParts, main: Path, catalogue: Catalogue, problems: Problem
         SinkName(name): make_sink(name, placed.entry, placed.spot, problems)
         for name, placed in parts.sinks.items()
     }
+    historians = _historians(parts, problems)
     expander = Expander(problems)
     drafts = check_unique(_drafts(parts, expander), problems)
     disabled = {i: d.settings.disabled for i, d in drafts.items() if d.settings.disabled}
     wanted = [draft for name, draft in drafts.items() if name not in disabled]
-    devices = DeviceMaker(catalogue, lines, defaults, problems).make(wanted)
+    devices = DeviceMaker(catalogue, lines, defaults, gateway, problems).make(wanted)
     lint(lines, devices, problems)
+    derived = DerivedMaker(
+        catalogue, [placed.device for placed in devices], gateway, problems
+    ).make((placed.entry, placed.spot) for placed in parts.derived)
+    check_forbidden((point for one in derived.values() for point in one.points), problems)
     commands = make_commands(parts.commands.entry if parts.commands else CommandsEntry())
     if parts.commands is not None:
-        check_commands(commands, drafts.keys(), sinks.keys(), parts.commands.spot, problems)
+        running = {str(placed.device.id): placed.device for placed in devices}
+        running |= {str(one.id): one for one in derived.values()}
+        checking = CommandsCheck(running, {*running, *drafts}, sinks.keys(), problems)
+        checking.check(commands, parts.commands.spot)
+    privacy = make_privacy(parts.privacy, problems)
+    known = [placed.device for placed in devices]
+    exits = [*sinks.values(), *(historian.as_sink() for historian in historians.values())]
+    check_privacy(exits, [*known, *derived.values()], problems)
     if gateway is None or problems.has_errors:
         return None
     read = {**catalogue.files, **expander.files}
@@ -76,7 +95,19 @@ def _built(parts: SiteParts, main: Path, catalogue: Catalogue, problems: Problem
         tuple(read),
         _digest(read),
         {DeviceId(name): reason for name, reason in disabled.items()},
+        historians,
+        make_history(parts.history.entry if parts.history else None),
+        derived,
+        privacy,
+        make_remote(parts.remote),
     )
+
+
+def _historians(parts: SiteParts, problems: Problems) -> dict[SinkName, Historian]:
+    return {
+        SinkName(name): make_historian(name, placed.entry, placed.spot, parts.sinks, problems)
+        for name, placed in parts.historians.items()
+    }
 
 
 def _gateway(parts: SiteParts, main: Path, problems: Problems) -> Gateway | None:

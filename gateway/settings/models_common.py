@@ -36,6 +36,12 @@ DAY_S = 86400
 
 Personal: TypeAlias = Literal["P0", "P1", "P2", "P3"]
 Level: TypeAlias = Literal["L1", "L2", "L3", "L4"]
+Basis: TypeAlias = Literal[
+    "consent", "contract", "duty", "emergency", "public_interest", "published", "law"
+]
+"""Why personal data may be processed: the seven cases of PIPL art. 13, in their order."""
+Retention: TypeAlias = Annotated[Seconds, Field(ge=86400)]
+"""How long values may be kept; whole days count."""
 DURATION_SCHEMA: dict[str, Any] = {"type": "string", "examples": ["30s"]}
 
 

@@ -7,7 +7,16 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from gateway.settings.fields import Flag, Id, Number, Numbers, Seconds, Strict, Text, Title, Whole
-from gateway.settings.models_common import Deadband, GroupPolls, Level, Limits, Personal, Rate
+from gateway.settings.models_common import (
+    Basis,
+    Deadband,
+    GroupPolls,
+    Level,
+    Limits,
+    Personal,
+    Rate,
+    Retention,
+)
 from gateway.settings.problems import BadValue
 from gateway.settings.site import ValueType
 
@@ -40,6 +49,16 @@ class KindPointEntry(Strict):
     deadband: Deadband | None = Field(default=None, description="When a change is worth a record.")
     pii: Personal = Field(default="P3", description="Class of personal data. Default P3.")
     level: Level = Field(default="L4", description="Data level. Default L4.")
+    basis: Basis | None = Field(
+        default=None, description="Why it may be processed (PIPL art. 13): consent, contract, …"
+    )
+    retain: Retention | None = Field(
+        default=None, description="How long values may be kept at the site, such as 30d."
+    )
+    keep: Literal["all", "event_only", "none"] = Field(
+        default="all",
+        description="What may be kept: all, event_only (no values, only its events), or none.",
+    )
     each: Numbers | None = Field(
         default=None, description="Numbered points: 1..16, with {n} in the id."
     )

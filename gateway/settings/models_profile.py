@@ -32,6 +32,7 @@ from gateway.settings.fields import (
     under,
 )
 from gateway.settings.models_common import (
+    Basis,
     Deadband,
     EventEntry,
     GroupPolls,
@@ -40,6 +41,7 @@ from gateway.settings.models_common import (
     Personal,
     Poll,
     Rate,
+    Retention,
 )
 from gateway.settings.problems import BadValue
 from gateway.settings.site import Priority, ValueType
@@ -182,6 +184,21 @@ class PointSettings(Strict):
     events: list[EventEntry] | None = Field(default=None, description="Events that it makes.")
     published: Flag | None = Field(
         default=None, description="False for points that only serve others. Default true."
+    )
+    keep: Literal["all", "event_only", "none"] | None = Field(
+        default=None,
+        description="What may be kept: all; event_only: no values, only the events that it makes; "
+        "none: nothing, it serves derived points. Default: the kind's, else all.",
+    )
+    basis: Basis | None = Field(
+        default=None,
+        description="Why it may be processed (PIPL art. 13): consent, contract, duty, emergency, "
+        "public_interest, published or law. Default: the device's, else the kind's.",
+    )
+    retain: Retention | None = Field(
+        default=None,
+        description="How long values may be kept at the site, in whole days: 30d. "
+        "Default: the device's, else the kind's.",
     )
 
 

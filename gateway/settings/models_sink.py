@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from gateway.settings.fields import Flag, Id, Name, Number, Seconds, Strict, Text, Urls, Whole
 from gateway.settings.models_common import Level, SecretEntry, SecretRef
+from gateway.settings.models_privacy import ChoiceEntry, PayloadEntry, TransformEntry
 from gateway.settings.problems import BadValue, Phrase, shown
 
 _SECRET_KEYS = frozenset({"credential", "env", "file"})
@@ -104,4 +105,16 @@ class SinkEntry(Strict):
         default_factory=dict,
         description="How the platform knows our devices, by device id or pattern such as em-*: "
         "{em-01: {device_name: m1}}. The first that fits counts.",
+    )
+    allow: list[ChoiceEntry] | None = Field(
+        default=None,
+        description="What may leave, and nothing else: [{kind: meter.*, points: [ep_imp]}]. "
+        "Default: all points up to max_level but personal ones (P2, P3), which leave only by name.",
+    )
+    transforms: list[TransformEntry] = Field(
+        default_factory=list[TransformEntry],
+        description="What is done to values before they leave; the first line that fits counts.",
+    )
+    payload: PayloadEntry | None = Field(
+        default=None, description="Encrypt (SM4) or sign (SM2) payloads. Default: neither."
     )

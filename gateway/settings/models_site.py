@@ -28,12 +28,20 @@ from gateway.settings.fields import (
     short,
     under,
 )
+from gateway.settings.models_commands import CommandsEntry
 from gateway.settings.models_common import (
+    Basis,
     Deadband,
     PollsByGroup,
+    Retention,
     SecretRef,
 )
+from gateway.settings.models_derived import DerivedEntry
+from gateway.settings.models_historian import HistorianEntry, HistoryEntry
+from gateway.settings.models_place import PositionEntry
+from gateway.settings.models_privacy import PrivacyEntry
 from gateway.settings.models_profile import PointOverride, QuirksEntry
+from gateway.settings.models_remote import RemoteEntry
 from gateway.settings.models_sink import SinkEntry
 from gateway.settings.problems import BadValue, Phrase
 from gateway.settings.site import Echo, Priority
@@ -63,6 +71,13 @@ class GatewayEntry(Strict):
         "Default kernel.",
     )
     title: Title = Field(default_factory=dict, description="Name for people, by language.")
+    location: Annotated[dict[Id, Name], under("place")] = Field(
+        default_factory=dict,
+        description="Where the community is: {admin, area, lot, …}; devices inherit these parts.",
+        json_schema_extra=short({"type": "string"}),
+    )
+    position: PositionEntry | None = Field(default=None, description="Where the cabinet stands.")
+    operator: Name | None = Field(default=None, description="Who runs the devices, for platforms.")
 
 
 class ListenEntry(Strict):
@@ -158,8 +173,18 @@ class DevicePatch(Strict):
     title: Title | None = Field(default=None, description="Name for people, by language.")
     location: Annotated[dict[Id, Name], under("place")] | None = Field(
         default=None,
-        description="Where it is: {bldg, unit, floor, room, zone, …}, or one text.",
+        description="Where it is: {bldg, unit, floor, room, zone, space, house_code, cim_id, …}, "
+        "or one text.",
         json_schema_extra=short({"type": "string"}),
+    )
+    position: PositionEntry | None = Field(
+        default=None, description="Where it is on the map: {lon: 120.2, lat: 30.2, crs: EPSG:4490}."
+    )
+    operator: Name | None = Field(
+        default=None, description="Who runs it, for platforms. Default: the gateway's."
+    )
+    duty: Name | None = Field(
+        default=None, description="Who is called when it fails: grid, property, fire, energy, …"
     )
     poll: PollsByGroup | None = Field(
         default=None,
@@ -189,6 +214,19 @@ class DevicePatch(Strict):
     key: SecretRef | None = Field(
         default=None,
         description="Key of the device by name, in hex: a secure channel or AES key.",
+    )
+    owner: Name | None = Field(
+        default=None, description="Whose device it is, and whose values: property, household, …"
+    )
+    basis: Basis | None = Field(
+        default=None,
+        description="Why its personal points may be processed (PIPL art. 13). "
+        "Default: by profile and kind.",
+    )
+    retain: Retention | None = Field(
+        default=None,
+        description="How long its values may be kept at the site, in whole days: 30d. "
+        "Default: by profile and kind.",
     )
 
 
@@ -236,26 +274,6 @@ class DefaultsEntry(Strict):
     )
 
 
-class AllowEntry(Strict):
-    """One line of the command allow-list."""
-
-    device: Text = Field(description="Device id; * stands for any characters.")
-    points: list[Text] = Field(min_length=1, description="Point ids; * stands for any characters.")
-    ops: list[Literal["set", "read"]] = Field(min_length=1, description="set, read.")
-    sinks: list[Text] = Field(
-        default_factory=lambda: ["*"], description="Sinks that may ask. Default all."
-    )
-
-
-class CommandsEntry(Strict):
-    """What platforms may do; nothing unless it is said here."""
-
-    allow: list[AllowEntry] = Field(default_factory=list[AllowEntry], description="The allow-list.")
-    max_per_minute: Whole = Field(
-        default=60, ge=1, le=6000, description="Most commands a minute. Default 60."
-    )
-
-
 class StoreEntry(Strict):
     """The outbox on disk."""
 
@@ -271,6 +289,12 @@ class StoreEntry(Strict):
     commit_readings: Whole = Field(
         default=1000, ge=1, le=100_000, description="Values that do not wait longer. Default 1000."
     )
+    key: SecretRef | None = Field(
+        default=None,
+        description="Key that seals values of class P2 and above: 64 hex digits, the newest first, "
+        "older ones below it. Default: made in the state folder, which protects copies of the "
+        "store but not a lost card.",
+    )
 
 
 class SiteFile(Strict):
@@ -281,8 +305,23 @@ class SiteFile(Strict):
         default=None, description="Who we are; in exactly one file."
     )
     sinks: dict[Id, SinkEntry] = Field(default_factory=dict, description="Platforms by name.")
+    historians: dict[Id, HistorianEntry] = Field(
+        default_factory=dict, description="Time-series databases by name."
+    )
+    history: HistoryEntry | None = Field(
+        default=None, description="Keep the last days on this machine: {} for 7 days. Default: no."
+    )
+    privacy: PrivacyEntry | None = Field(
+        default=None, description="Hashes and pseudonyms of what leaves the site."
+    )
     defaults: DefaultsEntry | None = Field(default=None, description="For all devices.")
     buses: dict[Id, BusEntry] = Field(default_factory=dict, description="Lines by name.")
     devices: list[DeviceEntry] = Field(default_factory=list[DeviceEntry], description="Devices.")
+    derived: list[DerivedEntry] = Field(
+        default_factory=list[DerivedEntry], description="Devices made of points of others."
+    )
     commands: CommandsEntry | None = Field(default=None, description="What platforms may do.")
     store: StoreEntry | None = Field(default=None, description="The outbox.")
+    remote: RemoteEntry | None = Field(
+        default=None, description="Who may send a site configuration. Default: nobody."
+    )

@@ -17,7 +17,8 @@ from gateway.settings.models_profile import PointEntry
 from gateway.settings.problems import BadValue, Problems
 from gateway.settings.resolve import Resolver, with_defaults
 from gateway.settings.site import Point
-from gateway.settings.site_files import SiteParts, files_of, read_parts
+from gateway.settings.site_files import SiteParts, read_parts
+from gateway.settings.site_paths import files_of
 from gateway.settings.templates import fill
 from gateway.settings.where import Where
 from gateway.settings.wish import Piece

@@ -10,7 +10,7 @@ from drivers.contract import Address
 from gateway.model.ids import PointId
 from gateway.settings.catalogue import Profile
 from gateway.settings.checking import Spot, add_bad_value
-from gateway.settings.models_common import ALL_GROUPS, DeadbandEntry, EventEntry, PollEntry
+from gateway.settings.models_common import ALL_GROUPS, DAY_S, DeadbandEntry, EventEntry, PollEntry
 from gateway.settings.models_kind import KindPointEntry
 from gateway.settings.models_profile import PointEntry, PointOverride, WriteEntry
 from gateway.settings.problems import BadValue, Fact, Problems, advice
@@ -82,6 +82,7 @@ class PointMaker:
             deadband=self._deadband(),
             events=self._events(),
             write=self._write(access, limits, scope),
+            is_command="w" in access and self._name in self._profile.kind.commands,
             is_readable="r" in access,
             is_published=_first(site.published, entry.published, fallback=True),
             is_cumulative=_first(
@@ -96,9 +97,19 @@ class PointMaker:
             ),
             personal="P3" if entry.sensitive else entry.pii or (kind.pii if kind else "P3"),
             level=entry.level or (kind.level if kind else "L4"),
+            basis=site.basis or self._wish.basis or entry.basis or (kind.basis if kind else None),
+            retain_days=self._retain_days(),
+            keep=site.keep or entry.keep or (kind.keep if kind else "all"),
             title=site.title or entry.title or (kind.title if kind else {}),
             sim=entry.sim or {},
         )
+
+    def _retain_days(self) -> int | None:
+        """Return the whole days for which values may be kept; None: nobody said."""
+        said = (self._site.retain, self._wish.retain_s, self._entry.retain)
+        kind = self._kind.retain if self._kind else None
+        retain_s = next((span for span in said if span is not None), kind)
+        return None if retain_s is None else int(retain_s // DAY_S)
 
     def _type(self) -> ValueType:
         if self._kind is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.settings.catalogue import Catalogue, Profile
 from gateway.settings.checking import Spot
+from gateway.settings.forbidden import check_forbidden
 from gateway.settings.models_profile import PointOverride
 from gateway.settings.problems import Problem, Problems, SettingsError, advice
 from gateway.settings.resolve import Resolver, check_names, check_wish, with_defaults
@@ -125,6 +126,7 @@ def check_profile(resolver: Resolver, problems: Problems) -> None:
                 points = resolver.points(wish, problems)
                 seen |= {str(point.id) for point in points}
                 _check_references(points, profile.spot, problems)
+                check_forbidden(points, problems)
     if problems.errors > before:
         return  # points are missing because they are wrong, which is said already
     place = profile.spot.at("points")

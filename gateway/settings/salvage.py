@@ -12,7 +12,7 @@ from gateway.settings.checking import Spot
 from gateway.settings.models_site import SiteFile
 from gateway.settings.yaml_source import plain
 
-_NAMED = ("buses", "sinks")
+_NAMED = ("buses", "sinks", "historians")
 
 
 @dataclass(frozen=True, slots=True)

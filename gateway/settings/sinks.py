@@ -1,22 +1,25 @@
-"""`sinks:`, `commands:`, `gateway:` and `store:` -> what the upper rooms read."""
+"""`sinks:`, `gateway:` and `store:` -> what the upper rooms read."""
 
 from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Collection, Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from gateway.model.ids import GatewayId, SinkName, SiteId
 from gateway.settings.checking import Spot
 from gateway.settings.models_common import SecretEntry
+from gateway.settings.models_place import PositionEntry
 from gateway.settings.models_sink import SinkEntry, TlsEntry
-from gateway.settings.models_site import CommandsEntry, GatewayEntry, StoreEntry
-from gateway.settings.problems import Problems, advice, shown
+from gateway.settings.models_site import GatewayEntry, StoreEntry
+from gateway.settings.privacy import make_allow, make_payload, make_transforms, privacy_places
+from gateway.settings.problems import Problems, shown
+from gateway.settings.secret_entry import make_secret
 from gateway.settings.site import Gateway, Store
-from gateway.settings.site_sinks import Allow, Broker, Commands, Option, Secret, Sink, Tls
+from gateway.settings.site_place import Location, Position
+from gateway.settings.site_sinks import Broker, Option, Sink, Tls
 from gateway.settings.where import Where
 
 MQTT_PORT = 1883
@@ -41,7 +44,14 @@ def make_gateway(entry: GatewayEntry, spot: Spot, problems: Problems) -> Gateway
         timezone=entry.timezone,
         clock=entry.clock,
         title=entry.title,
+        location=Location(entry.location, make_position(entry.position)),
+        operator=entry.operator,
     )
+
+
+def make_position(entry: PositionEntry | None) -> Position | None:
+    """Return a point on the map."""
+    return None if entry is None else Position(entry.lon, entry.lat, entry.height, entry.crs)
 
 
 def make_sink(name: str, entry: SinkEntry, spot: Spot, problems: Problems) -> Sink:
@@ -84,7 +94,10 @@ def make_sink(name: str, entry: SinkEntry, spot: Spot, problems: Problems) -> Si
         hold_unheard=entry.hold_unheard,
         options=_options(entry.options),
         devices={pattern: _options(given) for pattern, given in entry.devices.items()},
-        places=dict(_places(entry, spot)),
+        places={**dict(_places(entry, spot)), **dict(privacy_places(entry, spot))},
+        allow=make_allow(entry),
+        transforms=make_transforms(entry),
+        payload=make_payload(entry.payload),
     )
 
 
@@ -119,49 +132,9 @@ def _broker(url: str, place: Spot, problems: Problems) -> Broker | None:
     return Broker(host, port or (MQTTS_PORT if use_tls else MQTT_PORT), use_tls)
 
 
-@overload
-def make_secret(entry: SecretEntry) -> Secret: ...
-@overload
-def make_secret(entry: SecretEntry | None) -> Secret | None: ...
-def make_secret(entry: SecretEntry | None) -> Secret | None:
-    """Return the name of a secret."""
-    if entry is None:
-        return None
-    if entry.credential is not None:
-        return Secret("credential", entry.credential)
-    return Secret("env", entry.env) if entry.env is not None else Secret("file", entry.file or "")
-
-
-def make_commands(entry: CommandsEntry) -> Commands:
-    """Return what platforms may do."""
-    allow = tuple(
-        Allow(a.device, tuple(a.points), tuple(a.ops), tuple(a.sinks)) for a in entry.allow
-    )
-    return Commands(allow, entry.max_per_minute)
-
-
-def check_commands(  # noqa: PLR0917 - what may be named, and where
-    commands: Commands,
-    devices: Collection[str],
-    sinks: Collection[str],
-    spot: Spot,
-    problems: Problems,
-) -> None:
-    """Report lines of the allow-list that allow nothing."""
-    for index, allow in enumerate(commands.allow):
-        place = spot.at("allow", index, "device")
-        if not any(fnmatchcase(device, allow.device) for device in devices):
-            problems.add("LG-SITE-05", place.where, place.text, pattern=allow.device)
-        for number, pattern in enumerate(allow.sinks):
-            if not any(fnmatchcase(sink, pattern) for sink in sinks) and pattern != "*":
-                at = spot.at("allow", index, "sinks", number)
-                hint = advice(pattern, sinks)
-                problems.add("LG-SITE-06", at.where, at.text, name=pattern, advice=hint)
-
-
 def make_store(entry: StoreEntry) -> Store:
     """Return the bounds of the outbox."""
-    return Store(entry.quota, entry.commit_every, entry.commit_readings)
+    return Store(entry.quota, entry.commit_every, entry.commit_readings, make_secret(entry.key))
 
 
 def _tls(entry: TlsEntry | None) -> Tls:
@@ -177,3 +150,6 @@ def _tls(entry: TlsEntry | None) -> Tls:
 
 def _without_login(url: str) -> str:
     return str(shown(re.sub(r"//[^/]*@", "//…@", url)))
+
+
+__all__ = ["make_gateway", "make_position", "make_secret", "make_sink", "make_store"]

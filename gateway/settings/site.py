@@ -24,7 +24,12 @@ from gateway.model.link import (
     UdpPeer,
 )
 from gateway.model.reading import Value
-from gateway.settings.site_sinks import Commands, Secret, Sink
+from gateway.settings.site_commands import Commands
+from gateway.settings.site_historians import Historian, LocalHistory
+from gateway.settings.site_place import NOWHERE, Location
+from gateway.settings.site_privacy import USUAL_PRIVACY, Privacy
+from gateway.settings.site_remote import Remote
+from gateway.settings.site_sinks import Secret, Sink
 from gateway.settings.where import Where
 
 # --- lines -----------------------------------------------------------------------------------
@@ -190,6 +195,8 @@ class Point:
     deadband: Deadband = Deadband()
     events: tuple[EventRule, ...] = ()
     write: WriteRule | None = None
+    is_command: bool = False
+    """Its kind calls it a command: what the device is made to do (`op: call`)."""
     is_readable: bool = True
     is_published: bool = True
     """False for points that only serve others (scale factors)."""
@@ -206,16 +213,19 @@ class Point:
     """It tells this device from another one: a meter number."""
     personal: Literal["P0", "P1", "P2", "P3"] = "P3"
     level: Literal["L1", "L2", "L3", "L4"] = "L4"
+    basis: str | None = None
+    """Why it may be processed, by PIPL art. 13: `consent`, `contract`, …; None: nobody said."""
+    retain_days: int | None = None
+    """How long its values may be kept here; None: as long as the store has room."""
+    keep: Literal["all", "event_only", "none"] = "all"
+    """What the inner door lets through to the store: `event_only` no values but the events that
+    its rules raise, `none` nothing at all; it then only serves derived points.
+    """
+    derived_from: tuple[str, ...] = ()
+    """What a derived point is made of, for audit: `DEVICE/POINT`, or a pattern over devices."""
     title: Mapping[str, str] = field(default_factory=dict[str, str])
     sim: Mapping[str, float | str] = field(default_factory=dict[str, "float | str"])
     """Hints for simulators; the gateway never reads them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a device is; all parts are opaque text."""
-
-    parts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +262,11 @@ class Device:
     vendor: str | None = None
     model: str | None = None
     title: Mapping[str, str] = field(default_factory=dict[str, str])
-    location: Location = Location()
+    location: Location = NOWHERE
+    operator: str | None = None
+    """Who runs it, for platforms; the gateway's own where it says nothing."""
+    duty: str | None = None
+    """Who is called when it fails: grid, property, fire, energy or the site's own word."""
     retries: int = 2
     offline_after: int = 3
     """Failed polls in a row until it is called offline."""
@@ -262,6 +276,8 @@ class Device:
     """The profile's facts were seen on a device or in its maker's document."""
     key: Secret | None = None
     """Its secure channel or AES key, by name; hex."""
+    owner: str | None = None
+    """Whose device and whose values they are, as the site names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +287,8 @@ class Store:
     quota_bytes: int = 1536 * 1024 * 1024
     commit_every_s: float = 1.0
     commit_readings: int = 1000
+    key: Secret | None = None
+    """Seals values of class P2 and above; None: a key made in the state folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +303,9 @@ class Gateway:
     host keeps it by means that the kernel does not see.
     """
     title: Mapping[str, str] = field(default_factory=dict[str, str])
+    location: Location = NOWHERE
+    """Of the cabinet; its parts are also those of devices that do not say otherwise."""
+    operator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,3 +323,16 @@ class Site:
     """Hash over all files that made it."""
     disabled: Mapping[DeviceId, str] = field(default_factory=dict[DeviceId, str])
     """Devices that the file switches off, with the reason given."""
+    historians: Mapping[SinkName, Historian] = field(default_factory=dict[SinkName, Historian])
+    """Time-series databases; their names are none of a sink."""
+    history: LocalHistory | None = None
+    derived: Mapping[DeviceId, Device] = field(default_factory=dict[DeviceId, Device])
+    """Devices that no line has: their points are made of others (`site_derived`)."""
+    privacy: Privacy = USUAL_PRIVACY
+    remote: Remote | None = None
+    """Whose signed letters are obeyed; None: nobody's."""
+
+    @property
+    def all_devices(self) -> Mapping[DeviceId, Device]:
+        """Devices of lines and derived ones: all that platforms may hear of."""
+        return {**self.devices, **self.derived} if self.derived else self.devices

@@ -11,6 +11,10 @@ from pydantic import BaseModel
 
 from gateway.settings.catalogue import Catalogue
 from gateway.settings.checking import Spot, check
+from gateway.settings.models_derived import DerivedEntry
+from gateway.settings.models_historian import HistorianEntry, HistoryEntry
+from gateway.settings.models_privacy import PrivacyEntry
+from gateway.settings.models_remote import RemoteEntry
 from gateway.settings.models_sink import SinkEntry
 from gateway.settings.models_site import (
     BusEntry,
@@ -23,9 +27,6 @@ from gateway.settings.models_site import (
 )
 from gateway.settings.problems import Problems
 from gateway.settings.salvage import Rest, sound_rest, whole
-
-MAIN_FILE = "gateway.yaml"
-PARTS_FOLDER = "conf.d"
 
 E = TypeVar("E", bound=BaseModel)
 
@@ -48,19 +49,14 @@ class SiteParts:
     store: Placed[StoreEntry] | None = None
     buses: dict[str, Placed[BusEntry]] = field(default_factory=dict[str, Placed[BusEntry]])
     sinks: dict[str, Placed[SinkEntry]] = field(default_factory=dict[str, Placed[SinkEntry]])
+    historians: dict[str, Placed[HistorianEntry]] = field(
+        default_factory=dict[str, Placed[HistorianEntry]]
+    )
+    history: Placed[HistoryEntry] | None = None
+    privacy: Placed[PrivacyEntry] | None = None
+    remote: Placed[RemoteEntry] | None = None
     devices: list[Placed[DeviceEntry]] = field(default_factory=list[Placed[DeviceEntry]])
-
-
-def files_of(path: Path) -> list[Path]:
-    """Return the files of a site, the main one first.
-
-    A folder means its gateway.yaml; beside a gateway.yaml, conf.d/*.yaml belong to it.
-    """
-    main = path / MAIN_FILE if path.is_dir() else path
-    parts = main.parent / PARTS_FOLDER
-    if main.name != MAIN_FILE or not parts.is_dir():
-        return [main]
-    return [main, *sorted(parts.glob("*.yaml"))]
+    derived: list[Placed[DerivedEntry]] = field(default_factory=list[Placed[DerivedEntry]])
 
 
 def read_parts(files: Iterable[Path], catalogue: Catalogue, problems: Problems) -> SiteParts:
@@ -83,6 +79,13 @@ def _add(parts: SiteParts, rest: Rest, spot: Spot, problems: Problems) -> None:
     parts.defaults = _once(parts.defaults, entry.defaults, spot.at("defaults"), problems)
     parts.commands = _once(parts.commands, entry.commands, spot.at("commands"), problems)
     parts.store = _once(parts.store, entry.store, spot.at("store"), problems)
+    parts.history = _once(parts.history, entry.history, spot.at("history"), problems)
+    parts.privacy = _once(parts.privacy, entry.privacy, spot.at("privacy"), problems)
+    parts.remote = _once(parts.remote, entry.remote, spot.at("remote"), problems)
+    for name, historian in entry.historians.items():
+        place = spot.at("historians", name)
+        known = _once(parts.historians.get(name), historian, place, problems)
+        parts.historians[name] = known or Placed(historian, place)
     for name, bus in entry.buses.items():
         place = spot.at("buses", name)
         parts.buses[name] = _once(parts.buses.get(name), bus, place, problems) or Placed(bus, place)
@@ -93,6 +96,8 @@ def _add(parts: SiteParts, rest: Rest, spot: Spot, problems: Problems) -> None:
         )
     for index, device in zip(rest.devices, entry.devices, strict=True):
         parts.devices.append(Placed(device, spot.at("devices", index)))
+    for index, derived in enumerate(entry.derived):
+        parts.derived.append(Placed(derived, spot.at("derived", index)))
 
 
 def _once(

@@ -1,4 +1,4 @@
-"""A loaded site, the side of the platforms: where they are, what they may see and ask."""
+"""A loaded site, the side of the platforms: where they are, what they may see."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from gateway.model.ids import SinkName
+from gateway.settings.secret_name import Secret
+from gateway.settings.site_privacy import UNSEALED, Choice, Payload, Transform
 from gateway.settings.where import Where
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A secret by name; read when it is needed, never stored."""
-
-    kind: Literal["credential", "env", "file"]
-    name: str
-
 
 Option: TypeAlias = "str | int | float | bool | Secret | tuple[str, ...] | Mapping[str, str]"
 """One setting of a dialect as the site file gives it; the dialect's own dataclass says which."""
@@ -81,21 +74,9 @@ class Sink:
     """Where each of those stands: `options.name`, `devices.pattern.name`."""
     hold_unheard: bool = False
     """What nobody subscribes to is kept until somebody does, instead of being done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allow:
-    """One line of the command allow-list: glob patterns over device and point ids, and ops."""
-
-    device: str
-    points: tuple[str, ...]
-    ops: tuple[str, ...]
-    sinks: tuple[str, ...] = ("*",)
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """What the platform may do; nothing unless the site file says so."""
-
-    allow: tuple[Allow, ...] = ()
-    max_per_minute: int = 60
+    allow: tuple[Choice, ...] | None = None
+    """What may leave; None: all up to `max_level` that is not personal (P2, P3)."""
+    transforms: tuple[Transform, ...] = ()
+    """What is done to values before they leave; the first that fits a point counts."""
+    payload: Payload = UNSEALED
+    """How payloads are sealed, beside TLS."""

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.settings.texts_alink import ALINK_TEXTS
+from gateway.settings.texts_commands import COMMAND_TEXTS
+from gateway.settings.texts_derived import DERIVED_TEXTS
 from gateway.settings.texts_files import FILE_TEXTS
+from gateway.settings.texts_historian import HISTORIAN_TEXTS
+from gateway.settings.texts_privacy import PRIVACY_TEXTS
 from gateway.settings.texts_profile import PROFILE_TEXTS
+from gateway.settings.texts_remote import REMOTE_TEXTS
 from gateway.settings.texts_sinks import SINK_TEXTS
 from gateway.settings.texts_site import SITE_TEXTS
 from gateway.settings.wording import Wording
@@ -16,8 +22,14 @@ from gateway.settings.wording import Wording
 TEXTS: Mapping[str, Wording] = {
     **FILE_TEXTS,
     **SITE_TEXTS,
+    **COMMAND_TEXTS,
     **SINK_TEXTS,
+    **ALINK_TEXTS,
+    **HISTORIAN_TEXTS,
+    **PRIVACY_TEXTS,
     **PROFILE_TEXTS,
+    **DERIVED_TEXTS,
+    **REMOTE_TEXTS,
 }
 
 PHRASES: Mapping[str, tuple[str, str]] = {
@@ -35,6 +47,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "mapping": ("a mapping (key: value)", "映射（键: 值）"),
     "list": ("a list", "列表"),
     "scalar": ("one value", "单个值"),
+    "deny_biometric": ("biometric data", "生物识别信息"),
+    "deny_image": ("an image", "图像"),
+    "deny_sound": ("a sound recording", "录音"),
+    "deny_identity": ("the number of an identity document", "身份证件号码"),
     "secret": ("{{credential: name}}", "{{credential: 名称}}"),
     "other": ("{0}", "{0}"),
 }

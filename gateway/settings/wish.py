@@ -24,6 +24,8 @@ class Wish:
     priority: Priority | None = None
     site_polls: Mapping[str, PollEntry] = field(default_factory=dict[str, PollEntry])
     site_deadband: DeadbandEntry | None = None
+    basis: str | None = None
+    retain_s: float | None = None
 
     @property
     def manner(self) -> str:
@@ -36,6 +38,8 @@ class Wish:
                 self.priority,
                 sorted(self.site_polls.items()),
                 self.site_deadband,
+                self.basis,
+                self.retain_s,
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.model.publication import Fate, Publication
+from gateway.model.publication import TAIL_BYTES, Fate, Publication
 
 SUCCESS = 0x00
 NO_SUBSCRIBERS = 0x10
@@ -39,5 +39,6 @@ def packet_size(publication: Publication, properties_bytes: int) -> int:
         + 4  # length of the topic, packet identifier
         + (properties_bytes or 1)
         + len(publication.payload)
+        + (0 if publication.tail is None else TAIL_BYTES)
     )
     return remaining + 2 + (remaining > 127) + (remaining > 16_383) + (remaining > 2_097_151)  # noqa: PLR2004 - steps of the variable byte integer

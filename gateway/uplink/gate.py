@@ -61,9 +61,9 @@ class Gate:
         self._window = Window(self.slots)
         self.resume()
 
-    def enter(self, lane: Lane, size: int) -> bool:
+    def enter(self, lane: Lane, size: int, *, needs_slot: bool = True) -> bool:
         """Return whether a message may be sent now; it is to be counted with `take` then."""
-        if not self._is_paused and self._window.has_room(lane, size):
+        if not self._is_paused and self._window.has_room(lane, size, needs_slot=needs_slot):
             return True
         self._room[lane].clear()
         return False

@@ -52,6 +52,10 @@ class SessionOwner(Protocol):
         """A message came in."""
         ...
 
+    def sieved(self, count: int) -> None:
+        """So many messages were dropped unread."""
+        ...
+
     def burst_ended(self) -> None:
         """All that had come in was worked on."""
         ...

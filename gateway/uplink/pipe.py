@@ -12,7 +12,12 @@ import socket
 from contextlib import suppress
 from typing import Any, Protocol
 
+from gateway.uplink.sieve import Sieve
+
 READ_SIZE = 65_536
+UNSENT_BYTES = 8192
+"""What the system may hold unsent where nothing is acknowledged: on a slow link the next alarm
+stands behind it (Linux, TCP_NOTSENT_LOWAT)."""
 
 
 class TlsContext(Protocol):
@@ -38,6 +43,7 @@ class Pipe:
         """Why the connection broke; paho keeps only that it did."""
         self.bytes_in = 0
         self.bytes_out = 0
+        self.sieve: Sieve | None = None
         self.is_closed = False
         self.is_ready = False
         """Whether paho is done with connecting (it then makes the socket non-blocking)."""
@@ -71,15 +77,22 @@ class Pipe:
     def recv(self, size: int) -> bytes:
         """Return up to `size` bytes; raises BlockingIOError when there are none."""
         if self._at >= len(self._in):
-            try:
-                self._in = self._sock.recv(READ_SIZE)
-            except OSError as error:
-                raise self._noted(error) from error
-            self._at = 0
-            self.bytes_in += len(self._in)
+            self._in, self._at = self._filled(), 0
         piece = self._in[self._at : self._at + size]
         self._at += size
         return piece
+
+    def _filled(self) -> bytes:
+        """Return the next bytes that pass the sieve, b"" at the end of the stream."""
+        try:
+            came = self._sock.recv(READ_SIZE)
+        except OSError as error:
+            raise self._noted(error) from error
+        self.bytes_in += len(came)
+        passed = came if self.sieve is None else self.sieve.through(came)
+        if came and not passed:
+            raise BlockingIOError  # all of it fell: others have their turn
+        return passed
 
     def send(self, piece: bytes) -> int:
         """Take bytes to be sent at the next `flush`."""
@@ -97,6 +110,15 @@ class Pipe:
         self._sock.close()
 
     # --- what the session calls
+
+    @property
+    def end(self) -> int:
+        """Where in the stream the last byte stands that was put in."""
+        return self.bytes_out + len(self._out)
+
+    def hold_little(self) -> None:
+        """Let the system take only what it can soon send."""
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
     def has_input(self) -> bool:
         """Whether bytes wait in a buffer of ours or of TLS, where no poll sees them."""

@@ -18,14 +18,18 @@ _TEXT = 1
 class PackedProperties(Properties):
     """Properties that remember their bytes. Not changed after they were made."""
 
-    def __init__(self, expiry_s: int | None, content_type: str | None) -> None:
-        """Take message expiry in seconds and the content type."""
+    def __init__(
+        self, expiry_s: int | None, content_type: str | None, correlation: bytes | None = None
+    ) -> None:
+        """Take message expiry in seconds, the content type, and correlation data."""
         super().__init__(PacketTypes.PUBLISH)
         if expiry_s is not None:
             self.MessageExpiryInterval = expiry_s
         if content_type is not None:
             self.PayloadFormatIndicator = _TEXT
             self.ContentType = content_type
+        if correlation is not None:
+            self.CorrelationData = correlation
         object.__setattr__(self, "packed", super().pack())
 
     def pack(self) -> bytes:
@@ -40,6 +44,10 @@ def _packed(expiry_s: int | None, content_type: str | None) -> PackedProperties:
 
 def properties_of(publication: Publication) -> PackedProperties | None:
     """Return the properties of a message, None when it has none."""
+    if publication.correlation is not None:  # each its own: not worth remembering
+        return PackedProperties(
+            publication.expiry_s, publication.content_type, publication.correlation
+        )
     if publication.expiry_s is None and publication.content_type is None:
         return None
     return _packed(publication.expiry_s, publication.content_type)

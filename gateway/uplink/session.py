@@ -16,23 +16,28 @@ from paho.mqtt.client import (
     MQTTMessage,
 )
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.model.publication import Arrival, Publication
 from gateway.uplink.attempt import Attempt, Target
 from gateway.uplink.diagnosis import explain_code, explain_error
 from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
 from gateway.uplink.fates import SUCCESS
+from gateway.uplink.filters import as_paho, filters_of
+from gateway.uplink.intake import Intake
 from gateway.uplink.owner import CLOSED, Greeting, InFlight, Lost, SessionOwner
 from gateway.uplink.pipe import Pipe
 from gateway.uplink.properties import properties_of
+from gateway.uplink.sieve import Sieve
 from gateway.uplink.state import Pace
+from gateway.uplink.written import Written
 
 SILENCE_FACTOR = 1.4
 """No byte for this many keepalives: half-open. At 10 s the PINGREQ goes at 10 s, its answer has 4 s
 (mobile links have such round trips), and the link is given up at 14 s."""
+DISCONNECT_WITH_WILL = 0x04
 _TICKS = 20
 """Looks at the clock in one keepalive."""
 
@@ -47,6 +52,7 @@ class Session:
         self._pace = pace
         self._loop = asyncio.get_running_loop()
         self._client = self._make_client()
+        self._intake = Intake(self._loop, self._read, owner.burst_ended)
         self._pipe: Pipe | None = None
         self._greeting: asyncio.Future[Greeting] = self._loop.create_future()
         self._heard_at = self._loop.time()
@@ -54,6 +60,9 @@ class Session:
         self._is_writer_set = False
         self._keepalive = float(target.sink.keepalive_s)
         self.in_flight: dict[int, InFlight] = {}
+        """By packet id; those of QoS 0 by a key of `Written`."""
+        self._written = Written()
+        self._is_writing = False
         self.lost: Lost | None = None
         self.subscriptions_refused: tuple[str, ...] = ()
         self._filters: dict[int, Sequence[str]] = {}
@@ -86,7 +95,7 @@ class Session:
             attempt.is_abandoned = True
             raise
         self._pipe = pipe
-        self._loop.add_reader(pipe.fileno(), self._readable)
+        self._begin_reading(pipe)
         self._heard_at = self._loop.time()
         self._flush_soon()
         try:
@@ -99,6 +108,13 @@ class Session:
         self._keepalive = float(greeting.keepalive_s)
         self._subscribe()
         return greeting
+
+    def _begin_reading(self, pipe: Pipe) -> None:
+        if self._target.spec.needs_echo:
+            pipe.hold_little()
+        echo = self._target.spec.echo
+        pipe.sieve = Sieve(self._loop.time, self._owner.sieved, echo.encode() if echo else None)
+        self._intake.open(pipe.fileno())
 
     def _make_client(self) -> Client:
         spec, is_v5 = self._target.spec, self._target.is_v5
@@ -125,31 +141,11 @@ class Session:
         return client
 
     def _subscribe(self) -> None:
-        filters = self._target.spec.subscriptions
-        if not filters:
-            return
-        if self._target.is_v5:
-            options = [
-                (
-                    f.topic,
-                    # Without retain-as-published a retained message that is sent while we listen
-                    # would look like any other, and a retained command must be known as one.
-                    SubscribeOptions(
-                        qos=f.qos,
-                        retainAsPublished=True,
-                        retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND,
-                    ),
-                )
-                for f in filters
-            ]
-            _, mid = self._client.subscribe(options)
-        else:
-            topics = [(f.topic, f.qos) for f in filters]
-            if (echo := self._target.spec.echo) is not None:
-                topics.append((echo, 0))
-            _, mid = self._client.subscribe(topics)
-        if mid is not None:
-            self._filters[mid] = tuple(f.topic for f in filters)
+        filters = filters_of(self._target)
+        if filters:
+            _, mid = self._client.subscribe(as_paho(filters, is_v5=self._target.is_v5))
+            if mid is not None:
+                self._filters[mid] = tuple(f.topic for f in filters)
 
     # --- while it stands
 
@@ -159,18 +155,20 @@ class Session:
         Raises:
             UplinkDown: the connection has just gone.
         """
+        payload = publication.leaving()
         rc = MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
         while rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # that packet id still waits for its answer
             info = self._client.publish(
                 publication.topic,
-                publication.payload,
+                payload,
                 publication.qos,
                 publication.is_retained,
                 properties_of(publication) if self._target.is_v5 else None,
             )
             rc = info.rc
             if rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self.in_flight[info.mid] = InFlight(publication, size, self._loop.time())
+                key = info.mid if publication.qos else self._written.sent()
+                self.in_flight[key] = InFlight(publication, size, self._loop.time())
                 return
         raise UplinkDown(f"paho: {rc.name}")
 
@@ -205,16 +203,22 @@ class Session:
     # --- end
 
     def say_goodbye(self) -> None:
-        """Send DISCONNECT: the broker drops the will."""
-        if self.lost is None and self._pipe is not None:
+        """Send DISCONNECT: the broker drops the will, unless it is to be said."""
+        if self.lost is not None or self._pipe is None:
+            return
+        if not self._target.spec.leaves_will:
             self._client.disconnect()
+        elif self._target.is_v5:
+            reason = ReasonCode(PacketTypes.DISCONNECT, identifier=DISCONNECT_WITH_WILL)
+            self._client.disconnect(reasoncode=reason)
+        # On 3.1.1 only a connection that ends without a word leaves its will.
 
     def close(self) -> None:
         """Let go of the socket; the broker publishes the will unless goodbye was said."""
         if self._pipe is None or self._pipe.is_closed:
             return
         if self.lost is None:
-            self._client.loop_write()  # a DISCONNECT that still waits; paho may close here
+            self._fill_pipe()  # with a DISCONNECT that still waits; paho may close here
         if not self._pipe.is_closed:
             self._unregister(self._pipe)
             self._pipe.close()
@@ -229,14 +233,13 @@ class Session:
 
     # --- socket
 
-    def _readable(self) -> None:
-        pipe, client = self._pipe, self._client
+    def _read(self) -> bool:
+        """Read a packet or more; return whether bytes wait that no poll sees."""
+        pipe = self._pipe
         if pipe is None or self.lost is not None:
-            return
+            return False
         self._heard_at = self._loop.time()
-        while client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and pipe.has_input():
-            pass
-        self._owner.burst_ended()
+        return self._client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and pipe.has_input()
 
     def _on_register_write(self, _client: Client, _userdata: object, _sock: object) -> None:
         # The first call comes from the thread that connects; `open` flushes after it.
@@ -258,7 +261,7 @@ class Session:
         pipe = self._pipe
         if pipe is None or pipe.is_closed or self.lost is not None:
             return
-        self._client.loop_write()  # into the pipe, which takes everything
+        self._fill_pipe()
         if pipe.is_closed:
             return
         try:
@@ -266,6 +269,7 @@ class Session:
         except OSError as error:
             self._lose(Lost(self._explain(error)))
             return
+        self._conclude_written(pipe)
         if is_done == self._is_writer_set:
             self._is_writer_set = not is_done
             if is_done:
@@ -273,8 +277,22 @@ class Session:
             else:
                 self._loop.add_writer(pipe.fileno(), self._flush)
 
+    def _fill_pipe(self) -> None:
+        """Let paho write all it has into the pipe, which takes everything."""
+        self._is_writing = True
+        self._client.loop_write()
+        self._is_writing = False
+
+    def _conclude_written(self, pipe: Pipe) -> None:
+        self._written.in_pipe(pipe.end)
+        gone = [self.in_flight.pop(key) for key in self._written.gone(pipe.bytes_out)]
+        for flight in gone:
+            self._owner.acknowledged(flight, SUCCESS, "")
+        if gone:
+            self._owner.burst_ended()
+
     def _unregister(self, pipe: Pipe) -> None:
-        self._loop.remove_reader(pipe.fileno())
+        self._intake.close()
         self._loop.remove_writer(pipe.fileno())
 
     def _explain(self, error: OSError) -> str:
@@ -341,12 +359,15 @@ class Session:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        if self._is_writing:
+            return  # of QoS 0; its id may be that of another one that waits for its PUBACK
         flight = self.in_flight.pop(mid, None)
         if flight is not None:
             code = reason.value
             self._owner.acknowledged(flight, code, "" if code == SUCCESS else reason.getName())
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        self._intake.message(message.qos)
         properties = message.properties
         try:
             topic = message.topic

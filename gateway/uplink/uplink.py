@@ -15,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
-from types import TracebackType
 from typing import Self
 
 from gateway.model.clock import Clock
@@ -27,11 +27,7 @@ from gateway.uplink.attempt import Target
 from gateway.uplink.backoff import Backoff
 from gateway.uplink.brokers import Brokers
 from gateway.uplink.errors import ConnectRefused, UplinkDown
-from gateway.uplink.fates import (
-    BUSY_CODES,
-    fate_of,
-    packet_size,
-)
+from gateway.uplink.fates import BUSY_CODES, fate_of, packet_size
 from gateway.uplink.gate import Gate
 from gateway.uplink.lives import Lives
 from gateway.uplink.mailbox import Mailbox
@@ -45,6 +41,7 @@ from gateway.uplink.versions import Versions
 _log = logging.getLogger("linli.uplink")
 
 LOST_REASON = "connection lost before the acknowledgement"
+TO_PREFERRED = "to another broker"
 DEFAULT_PACE = Pace()
 
 
@@ -63,6 +60,7 @@ class Uplink:
     ) -> None:
         """Take the sink and what says how to connect, asked at every attempt.
 
+        `connect` may raise UplinkDown: there is no connecting now, and why.
         `make_session` is what a simulation replaces: all that touches a socket is in a session.
         """
         self._sink = sink
@@ -83,12 +81,12 @@ class Uplink:
         self._down = asyncio.Event()
         self._down.set()
         self._is_stopping = False
-        self._is_returning = False
+        self._leaving = ""
         self._lives = Lives()
         self._began = 0.0
         self._mailbox = Mailbox()
-        self.echo: str | None = None
-        """The topic that this connection may hear itself on, where MQTT 3.1.1 needs it."""
+        self.spec = ConnectSpec("")
+        """How this connection was asked for, or the last attempt."""
         self.counters = UplinkCounters()
         self.state = UplinkState(is_connected=False, why="not started", since_ms=clock.now_ms())
 
@@ -96,12 +94,7 @@ class Uplink:
         """Return itself; `run` connects."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Let go of the connection, if there still is one."""
         if self._session is not None:
             self._end_session(self._session, "stopped")
@@ -144,7 +137,7 @@ class Uplink:
             self.counters.too_large += 1
             self._conclude(publication, Fate.TOO_LARGE, f"{size} bytes, broker takes {most}")
             return True
-        if not self._gate.enter(publication.lane, size):
+        if not self._gate.enter(publication.lane, size, needs_slot=publication.qos > 0):
             return False
         session.send(publication, size)
         self._gate.take(size)
@@ -159,6 +152,12 @@ class Uplink:
     async def arrivals(self) -> Sequence[Arrival]:
         """Wait for messages of the platform and return all there are."""
         return await self._mailbox.arrivals()
+
+    def leave(self, why: str) -> None:
+        """Send nothing more, end this connection in order, and go to the next broker."""
+        self._gate.shut()
+        self._leaving = why
+        self._wake.set()
 
     async def room_again(self) -> None:
         """Wait until there may be room in the window that was not there before."""
@@ -215,19 +214,20 @@ class Uplink:
         if seconds <= 0 or self._is_stopping:
             return
         self._wake.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
 
     async def _connect_and_serve(self) -> float:
         """Have one session; return the seconds to wait before the next."""
         now_ms = self._clock.now_ms()
         is_clock_wrong = self._clock.is_provisional()
         sink = self._brokers.target()
-        spec = self._connect()
-        self.echo = spec.echo
+        try:
+            spec = self._connect()
+        except UplinkDown as error:
+            return self._after_refusal(error)
+        self.spec = spec
         target = Target(sink, spec, self._versions.is_v5, now_ms, is_clock_wrong)
         session = self._make_session(target, self, self._pace_now())
         try:
@@ -242,9 +242,9 @@ class Uplink:
             self._wake.clear()  # set by an earlier attempt that was refused
         self._begin_session(session, greeting)
         await session.watch(self._wake)
-        if session.lost is None and (self._is_stopping or self._is_returning):
-            await self._leave(session, "stopped" if self._is_stopping else "to another broker")
-            return 0.0
+        if session.lost is None and (self._is_stopping or self._leaving):
+            await self._leave(session, "stopped" if self._is_stopping else self._leaving)
+            return 0.0 if self._leaving == TO_PREFERRED else self._backoff.next()
         if self._has_held():
             self._backoff.reset()
         return self._after_loss(session)
@@ -267,14 +267,14 @@ class Uplink:
                     await self._down.wait()
             except TimeoutError:
                 if not self._brokers.is_preferred and await answers(self._brokers.preferred):
-                    self._is_returning = True
+                    self._leaving = TO_PREFERRED
                     self._wake.set()
                     await self._down.wait()
 
     def _begin_session(self, session: AnySession, greeting: Greeting) -> None:
         self._session = session
         self._began = self._clock.monotonic()
-        self._is_returning = False
+        self._leaving = ""
         self._brokers.connected()
         self._gate.open(greeting)
         self.counters.connects += 1
@@ -286,15 +286,13 @@ class Uplink:
         """Give the broker a moment to acknowledge what is in flight, then say goodbye."""
         self._wake.clear()
         self._gate.shut()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._pace.goodbye):
                 while session.in_flight and session.lost is None:
                     await self._gate.next_answer()
-        except TimeoutError:
-            pass
         session.say_goodbye()
         self._end_session(session, why)
-        self._brokers.prefer()
+        (self._brokers.prefer if why == TO_PREFERRED else self._brokers.lost)()
 
     def _end_session(self, session: AnySession, why: str) -> None:
         """Hand back what is in flight, and let publishers know."""
@@ -385,6 +383,10 @@ class Uplink:
             self.counters.arrivals += 1
         else:
             self.counters.arrivals_dropped += 1
+
+    def sieved(self, count: int) -> None:
+        """Count messages of a flood that were dropped unread."""
+        self.counters.arrivals_dropped += count
 
     def burst_ended(self) -> None:
         """Let publishers that wait for a slot look again."""

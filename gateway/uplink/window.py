@@ -25,10 +25,13 @@ class Window:
         self.count = 0
         self.bytes = 0
 
-    def has_room(self, lane: Lane, size: int) -> bool:
-        """Whether a message of `size` bytes may be sent now."""
+    def has_room(self, lane: Lane, size: int, *, needs_slot: bool = True) -> bool:
+        """Whether a message of `size` bytes may be sent now.
+
+        One of QoS 0 needs no slot (MQTT 5.0, 4.9); telemetry is held back all the same.
+        """
         if lane is Lane.EVENT:
-            return self.count < self.slots
+            return not needs_slot or self.count < self.slots
         if self.count >= self._telemetry_slots:
             return False
         return self.bytes + size <= self.limit or self.count == 0

@@ -1,10 +1,17 @@
 """A command is audited before it acts, read back after, and answered once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
-from gateway.app.commander import Commander, LineFailed
-from gateway.commands.memory import Memory
+import pytest
+
+from gateway.app.asking import LineFailed
+from gateway.app.commander import Commander, Hands
+from gateway.commands import memory
+from gateway.commands.flood import AT_ONCE
+from gateway.commands.waiting import MOST_OF_SINK
 from gateway.model.clock import TimeQuality
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import DeviceId, GatewayId, LineName, PointId, SinkName, SiteId
@@ -21,7 +28,7 @@ from gateway.settings.site import (
     ValueType,
     WriteRule,
 )
-from gateway.settings.site_sinks import Allow, Commands
+from gateway.settings.site_commands import Allow, Commands
 from tests.support.points import NOWHERE, a_device, a_point
 
 NOW = 1_800_000_000_000
@@ -52,6 +59,7 @@ class _House:
         self.did: list[str] = []
         self.replies: list[ReplyBody] = []
         self.saved: dict[str, object] = {}
+        self.told: list[str] = []
         self._shows = shows
         self._fails = fails
 
@@ -71,7 +79,10 @@ class _House:
     async def commit(self, records: Sequence[Record], changes: Sequence[StateChange] = ()) -> None:
         for record in records:
             if isinstance(record.body, LogBody):
-                self.did.append(f"audit {dict(record.body.fields)['status']}")
+                fields = dict(record.body.fields)
+                self.did.append(f"audit {fields['status']}")
+                if fields["status"] == "flood":
+                    self.told.append(fields["detail"])
             if isinstance(record.body, ReplyBody):
                 self.replies.append(record.body)
         self.saved.update((change.key, change.value) for change in changes)
@@ -101,17 +112,19 @@ def _set(rid: str, value: Value) -> Command:
 async def _run(
     house: _House,
     *commands: Command | BadCommand,
-    memory: Memory | None = None,
+    saved: dict[str, object] | None = None,
     clock: _Clock | None = None,
+    replies: int | None = None,
 ) -> None:
-    clock, memory = clock or _Clock(), memory or Memory({})
-    commander = Commander(_site(), house, house, clock=clock, memory=memory)
+    hands = Hands(house, house, clock or _Clock(), lambda: "token")
+    states = {memory.ROOM: saved or {}}
+    commander = Commander(_site(), hands, lambda room: states.get(room, {}))
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(commander.run(stop), name="commands")
         for command in commands:
             commander.put(command)
-        while len(house.replies) < len(commands):
+        while len(house.replies) < (replies or len(commands)):
             await asyncio.sleep(0)
         stop.set()
 
@@ -148,9 +161,11 @@ async def test_the_same_command_twice_moves_the_gate_once() -> None:
 async def test_a_cut_while_it_acted_is_told_and_not_repeated() -> None:
     before = _House(fails=True)
     await _run(before, _set("r1", "open"))
-    saved = {"property/r1": ["failed", "interrupted", "the gateway stopped", NOW]}
+    saved: dict[str, object] = {
+        "property/r1": ["failed", "interrupted", "the gateway stopped", NOW]
+    }
     house = _House()
-    await _run(house, _set("r1", "open"), memory=Memory(saved))
+    await _run(house, _set("r1", "open"), saved=saved)
     assert not any(did.startswith("write") for did in house.did)
     assert house.replies[0].code == "interrupted"
 
@@ -197,3 +212,62 @@ async def test_a_command_waits_for_its_line_no_longer_than_it_is_valid() -> None
 
     await _run(_Line(), _set("r1", "open"))
     assert waits == [1.0]
+
+
+async def test_one_rid_in_flight_for_two_devices_acts_once() -> None:
+    house = _House()
+    first = _set("r1", "open")
+    other = replace(first, device=DeviceId("gate-9"), values=((POS, "closed"),))
+    await _run(house, first, other)
+    assert [did for did in house.did if did.startswith("write")] == ["write gate-1/pos=1"]
+    assert [reply.status for reply in house.replies] == ["done", "done"]
+    assert "audit repeated" in house.did
+
+
+async def test_what_takes_longer_is_answered_accepted_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.app.orders.ANSWER_WITHIN_S", 0.0)
+
+    class _Slow(_House):
+        async def write(
+            self, device: DeviceId, point: PointId, raw: Raw, *, within_s: float
+        ) -> None:
+            while not self.replies:
+                await asyncio.sleep(0)
+            await super().write(device, point, raw, within_s=within_s)
+
+    house = _Slow()
+    await _run(house, _set("r1", "open"), replies=2)
+    assert [(reply.status, reply.code) for reply in house.replies] == [
+        ("accepted", "under_way"),
+        ("done", None),
+    ]
+
+
+async def test_a_dry_command_is_judged_and_moves_nothing() -> None:
+    house = _House()
+    good = replace(_set("r1", "open"), is_dry=True)
+    await _run(house, good, replace(good, rid="r2", values=((POS, "sideways"),)))
+    assert not [did for did in house.did if did.startswith(("write", "read"))]
+    assert [(reply.status, reply.code) for reply in house.replies] == [
+        ("done", "dry"),
+        ("rejected", "type"),
+    ]
+
+
+async def test_more_than_can_wait_is_refused_and_a_flood_of_it_is_counted() -> None:
+    house = _House()
+    hands = Hands(house, house, _Clock(), lambda: "token")
+    commander = Commander(_site(), hands, lambda _: {})
+    for number in range(1000):
+        commander.put(_set(f"r{number}", "sideways"))
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(commander.run(stop), name="commands")
+        while "audit flood" not in house.did:
+            await asyncio.sleep(0.01)
+        stop.set()
+    codes = Counter(reply.code for reply in house.replies)
+    assert codes == {"busy": AT_ONCE}
+    assert house.told == [f"busy {1000 - MOST_OF_SINK - AT_ONCE}, type {MOST_OF_SINK}"]

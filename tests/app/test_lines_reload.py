@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.app.commander import LineFailed
+from gateway.app.asking import LineFailed
 from gateway.app.lines import FieldLines
 from gateway.app.pipeline import Pipeline
 from gateway.app.reload import diff
@@ -23,7 +23,7 @@ from gateway.settings.site import (
     Site,
     Store,
 )
-from gateway.settings.site_sinks import Commands
+from gateway.settings.site_commands import Commands
 from tests.support.points import NOWHERE, a_device, a_point
 
 LINE = Line(LineName("a"), MemoryPort("nobody-made-it"), "modbus-rtu", NOWHERE)

@@ -23,7 +23,7 @@ from gateway.settings.site import (
     Store,
     ValueType,
 )
-from gateway.settings.site_sinks import Commands
+from gateway.settings.site_commands import Commands
 from tests.support.points import NOWHERE, a_device, a_point
 
 METER, DOOR = DeviceId("em-01"), DeviceId("door-1")

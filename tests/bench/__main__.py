@@ -1,4 +1,4 @@
-"""The benches: `python -m tests.bench [tcp|line|all] [--quick] [--rounds N] [--json FILE]`.
+"""The benches: `python -m tests.bench [tcp|line|receiver|flood|all] [--quick] [--rounds N]`.
 
 Ends with status 1 when a requirement was missed.
 """
@@ -12,10 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import line, tcp_cpu
+from tests.bench import flood, line, receiver, tcp_cpu
 from tests.bench.results import Results
 
 IN_FLIGHT = 8
@@ -24,6 +24,7 @@ BESIDE_C = 0.99
 CPU_SHARE = 0.75
 PER_CPU_SECOND = 60_000
 RESIDENT_MB = 45.0
+ON_TIME = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,17 @@ class Plan:
     full_s: float
     line_s: float
     five_s: float
+    received: int
+    """Records of each of the receiver's gateways."""
+    flood_s: float
 
 
-QUICK = Plan(rounds=1, steady_s=10.0, full_s=5.0, line_s=20.0, five_s=30.0)
-WHOLE = Plan(rounds=3, steady_s=30.0, full_s=10.0, line_s=60.0, five_s=240.0)
+QUICK = Plan(
+    rounds=1, steady_s=10.0, full_s=5.0, line_s=20.0, five_s=30.0, received=100, flood_s=10.0
+)
+WHOLE = Plan(
+    rounds=3, steady_s=30.0, full_s=10.0, line_s=60.0, five_s=240.0, received=1000, flood_s=20.0
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     plan = QUICK if arguments.quick else WHOLE
     if arguments.rounds:
-        plan = Plan(arguments.rounds, plan.steady_s, plan.full_s, plan.line_s, plan.five_s)
+        plan = replace(plan, rounds=arguments.rounds)
     results = Results([], [])
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="linli-bench-") as folder:
@@ -54,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _tcp(Path(folder) / "tcp", plan, results)
         if arguments.what in {"line", "all"}:
             _line(Path(folder) / "line", plan, results)
+        if arguments.what in {"receiver", "all"}:
+            _receiver(Path(folder) / "receiver", plan, results)
+        if arguments.what in {"flood", "all"}:
+            _flood(Path(folder) / "flood", plan, results)
     results.show()
     sys.stdout.write(
         f"\n{os.cpu_count()} CPUs; load before the run {before:.2f}."
@@ -67,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("tcp", "line", "all"), default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=("tcp", "line", "receiver", "flood", "all"), default="all"
+    )
     parser.add_argument("--quick", action="store_true", help="one short round, for a first look")
     parser.add_argument("--rounds", type=int, help="rounds, ours and the references in turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON too")
@@ -243,6 +257,60 @@ def _five(five: line.FiveMeters, results: Results) -> None:
     results.judge("five meters: t3.5 never broken", f"{early} early", is_met=not early)
     results.judge(
         "five meters: no value under a wrong name", str(five.wrong), is_met=not five.wrong
+    )
+
+
+# --- the receiving end ---------------------------------------------------------------------------
+
+
+def _receiver(folder: Path, plan: Plan, results: Results) -> None:
+    workloads = (
+        ("one copy", 1, receiver.POINTS),
+        ("two copies", 2, receiver.POINTS),
+        ("one copy, one value a record", 1, 1),
+    )
+    for who, copies, points in workloads:
+        runs: list[receiver.Run] = []
+        for number in range(plan.rounds):
+            _say(f"receiver, {who}, round {number + 1} of {plan.rounds}")
+            here = folder / f"{copies}-{points}-{number}"
+            runs.append(receiver.run(here, plan.received, copies=copies, points=points))
+        what = "receiver"
+        results.add(what, who, "readings / s of a core", *(run.readings_per_core for run in runs))
+        results.add(what, who, "records / s of a core", *(run.records_per_core for run in runs))
+        results.add(what, who, "records / s", *(run.records / run.seconds for run in runs))
+        results.add(what, who, "bytes / record kept", *(run.bytes_per_record for run in runs))
+        results.add(
+            what, "mosquitto", "messages / s of a core",
+            *(run.messages / run.broker_cpu_s for run in runs),
+        )  # fmt: skip
+        results.judge(
+            f"receiver, {who}: every identity exactly once",
+            f"{sum(run.records for run in runs):,} records",
+            is_met=all(run.is_whole for run in runs),
+        )
+
+
+# --- a flood of commands -------------------------------------------------------------------------
+
+
+def _flood(folder: Path, plan: Plan, results: Results) -> None:
+    _say(f"flood, {flood.RATE} messages a second on {flood.UNITS} polls a second")
+    found = flood.run(folder, plan.flood_s, plan.rounds)
+    for who, phases in (("quiet", found.quiet), ("flooded", found.flooded)):
+        results.add("flood", who, "polls on time", *(phase.on_time for phase in phases))
+        results.add("flood", who, "CPU-s / s", *(phase.cpu for phase in phases))
+        results.add("flood", who, "messages / s offered", *(phase.offered for phase in phases))
+        results.add("flood", who, "messages / s taken", *(phase.arrived for phase in phases))
+    results.judge(
+        f"flood: >= {ON_TIME:.0%} of the polls that are on time without it",
+        f"{found.share:.1%}",
+        is_met=found.share >= ON_TIME,
+    )
+    results.judge(
+        "flood: told by counts, in an unbroken audit chain",
+        f"{found.counted} messages in {found.entries} entries, {len(found.faults)} faults",
+        is_met=found.counted > found.entries and not found.faults,
     )
 
 

@@ -41,10 +41,11 @@ class Ask:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def __call__(self) -> int:
+    def __call__(self, line: str = "?") -> int:
+        """Say a line, and return the number that answers it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write("?\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 

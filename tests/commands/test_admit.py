@@ -7,7 +7,7 @@ from gateway.commands.memory import KEEP_MS, ROOM, Memory, Remembered
 from gateway.model.clock import TimeQuality
 from gateway.model.command import Command, CommandRefused, Op
 from gateway.model.ids import DeviceId, PointId, SinkName
-from gateway.settings.site_sinks import Allow, Commands
+from gateway.settings.site_commands import Allow, Commands
 
 NOW = 1_800_000_000_000
 PROVINCE = SinkName("province")
@@ -31,14 +31,23 @@ def _at(*, tq: TimeQuality = TimeQuality.SYNC, now: float = 0.0) -> Moment:
     return Moment(NOW, tq, now)
 
 
+def _admit(admission: Admission, command: Command, at: Moment) -> Allow:
+    """Ask as the judge does, and return the line that allowed it."""
+    admission.check_time(command, at)
+    points = [point for point, _ in command.values] or [*command.points] or [PointId("*")]
+    rules = [admission.rule(command, point, at) for point in points]
+    admission.check_rate(at.now)
+    return rules[0]
+
+
 def _refusal(admission: Admission, command: Command, at: Moment) -> str:
     with pytest.raises(CommandRefused) as refused:
-        admission.admit(command, at)
+        _admit(admission, command, at)
     return refused.value.code
 
 
 def test_what_the_site_file_allows_is_admitted() -> None:
-    Admission(GATES, Memory({})).admit(_command(), _at())
+    assert _admit(Admission(GATES, Memory({})), _command(), _at()) is GATES.allow[0]
 
 
 def test_nothing_is_allowed_unless_the_site_file_says_so() -> None:
@@ -63,14 +72,14 @@ def test_with_an_unsynchronised_clock_commands_may_read_and_nothing_else() -> No
     admission = Admission(GATES, Memory({}))
     at = _at(tq=TimeQuality.UNSYNC)
     assert _refusal(admission, _command(), at) == "clock"
-    admission.admit(_command(op=Op.READ, values=(), expires_ms=None), at)
+    _admit(admission, _command(op=Op.READ, values=(), expires_ms=None), at)
 
 
 def test_a_repeated_command_gets_its_receipt_again() -> None:
     memory = Memory({})
     memory.remember(PROVINCE, "r1", Remembered("done", None, None, NOW))
     with pytest.raises(Repeated) as repeated:
-        Admission(GATES, memory).admit(_command(), _at())
+        _admit(Admission(GATES, memory), _command(), _at())
     assert repeated.value.receipt.status == "done"
 
 
@@ -94,6 +103,55 @@ def test_old_commands_are_forgotten_after_a_day() -> None:
 def test_a_flood_is_refused_and_the_next_minute_is_free() -> None:
     admission = Admission(Commands(GATES.allow, max_per_minute=2), Memory({}))
     for rid in ("a", "b"):
-        admission.admit(_command(rid=rid), _at())
+        _admit(admission, _command(rid=rid), _at())
     assert _refusal(admission, _command(rid="c"), _at()) == "rate"
-    admission.admit(_command(rid="d"), _at(now=60.0))
+    _admit(admission, _command(rid="d"), _at(now=60.0))
+
+
+def test_the_first_line_that_fits_counts_with_all_its_limits() -> None:
+    slow = Allow("gate-*", ("pos_*",), ("set",), by=("desk-*",), max_valid_s=2.0)
+    anyone = Allow("gate-*", ("pos_cmd",), ("set",))
+    admission = Admission(Commands((slow, anyone)), Memory({}))
+    assert _refusal(admission, _command(by="desk-1"), _at()) == "expiry_too_far"
+    assert _admit(admission, _command(by="guard-1"), _at()) is anyone
+    assert _admit(admission, _command(), _at()) is anyone
+    assert _admit(admission, _command(by="desk-1", expires_ms=NOW + 2000), _at()) is slow
+
+
+def test_who_does_not_say_who_he_is_is_nobody_of_a_list() -> None:
+    admission = Admission(Commands((Allow("*", ("*",), ("set",), by=("desk",)),)), Memory({}))
+    assert _refusal(admission, _command(), _at()) == "not_allowed"
+    assert _refusal(admission, _command(by="desk2"), _at()) == "not_allowed"
+
+
+def test_arming_is_allowed_where_the_write_is() -> None:
+    admission = Admission(GATES, Memory({}))
+    assert _admit(admission, _command(op=Op.ARM), _at()) is GATES.allow[0]
+    assert _refusal(admission, _command(op=Op.ARM, device=DeviceId("x")), _at()) == "not_allowed"
+    assert _refusal(admission, _command(op=Op.CALL), _at()) == "not_allowed"
+
+
+def test_what_could_be_done_again_is_never_forgotten_and_new_writes_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.commands.memory.MAX_REMEMBERED", 3)
+    memory = Memory({})
+    for number in range(3):
+        memory.remember(PROVINCE, f"w{number}", Remembered("done", None, None, NOW, NOW + 1000))
+    admission = Admission(GATES, memory)
+    assert _refusal(admission, _command(rid="w3"), _at()) == "busy"
+    later = Moment(NOW + 1000, TimeQuality.SYNC, 1.0)
+    _admit(admission, _command(rid="w3"), later)
+    changes = memory.remember(PROVINCE, "w3", Remembered("done", None, None, NOW + 1000))
+    assert [change.key for change in changes if change.value is None] == ["province/w0"]
+
+
+def test_refusals_do_not_push_out_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.commands.memory.MAX_REMEMBERED", 5)
+    memory = Memory({})
+    memory.remember(PROVINCE, "done", Remembered("done", None, None, NOW, NOW + 60_000))
+    for number in range(50):
+        memory.remember(PROVINCE, f"x{number}", Remembered("rejected", "range", None, NOW + number))
+    assert memory.find(PROVINCE, "done") is not None
+    assert memory.find(PROVINCE, "x0") is None
+    assert memory.find(PROVINCE, "x49") is not None

@@ -27,7 +27,7 @@ def test_a_dialect_is_made_from_its_setup() -> None:
     assert spec.make(setup()) is not None
 
 
-@pytest.mark.parametrize("name", ["alink", "contract", "registry", "", "../native"])
+@pytest.mark.parametrize("name", ["nowhere", "contract", "registry", "", "../native"])
 def test_an_unknown_name_is_refused_with_those_that_exist(name: str) -> None:
     with pytest.raises(LookupError, match=r"there are: .*native"):
         registry.load(name)

@@ -62,6 +62,27 @@ def test_a_read_is_understood_with_and_without_points() -> None:
         assert (command.op, command.points, command.values) == (Op.READ, found, ())
 
 
+def test_a_call_an_arming_and_an_acknowledgement_are_understood() -> None:
+    call = _set(op="call", p=..., fn="gate_cmd", args={"value": "open"}, token="7f", dry=True)
+    arm = _set(op="arm", by="desk")
+    seen = {"rid": "7f", "op": "event_ack", "eid": "01KA"}
+    called, armed, acknowledged = (
+        command for one in (call, arm, seen) for command in _received(one).commands
+    )
+    assert not any(faults(one, "cmd") for one in (call, arm, seen))
+    assert isinstance(called, Command)
+    assert (called.op, called.function, called.arguments) == (
+        Op.CALL,
+        "gate_cmd",
+        (("value", "open"),),
+    )
+    assert (called.token, called.is_dry, called.values) == ("7f", True, ())
+    assert isinstance(armed, Command)
+    assert (armed.op, armed.values, armed.by) == (Op.ARM, ((PointId("gate_cmd"), "open"),), "desk")
+    assert isinstance(acknowledged, Command)
+    assert (acknowledged.op, acknowledged.event) == (Op.EVENT_ACK, "01KA")
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -70,7 +91,22 @@ def test_a_read_is_understood_with_and_without_points() -> None:
         ({"rid": 7}, "no_rid"),
         ({"rid": "x" * 65}, "no_rid"),
         ({"rid": "a\nb"}, "no_rid"),
-        ({"op": "call"}, "unknown_op"),
+        ({"op": "explode"}, "unknown_op"),
+        ({"op": "call"}, "unknown_key"),
+        ({"op": "call", "p": ...}, "no_fn"),
+        ({"op": "call", "p": ..., "fn": ""}, "no_fn"),
+        ({"op": "call", "p": ..., "fn": "a\nb"}, "no_fn"),
+        ({"op": "call", "p": ..., "fn": "open", "args": [1]}, "bad_args"),
+        ({"op": "call", "p": ..., "fn": "open", "args": {"value": None}}, "bad_value"),
+        ({"op": "call", "p": ..., "fn": "a", "args": dict.fromkeys("abcdefghi", 1)}, "bad_args"),
+        ({"op": "arm", "p": ["gate_cmd"]}, "bad_points"),
+        ({"op": "arm", "token": "x"}, "unknown_key"),
+        ({"op": "event_ack", "p": ...}, "no_eid"),
+        ({"op": "event_ack", "p": ..., "eid": 7}, "bad_text"),
+        ({"dry": 1}, "bad_flag"),
+        ({"token": "x" * 65}, "bad_token"),
+        ({"token": "\u00e9"}, "bad_token"),
+        ({"token": 7}, "bad_text"),
         ({"op": None}, "unknown_op"),
         ({"op": ["set"]}, "unknown_op"),
         ({"p": ...}, "bad_points"),

@@ -1,5 +1,6 @@
 """The JSON Schemas themselves, and the AsyncAPI document that points to them."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,19 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from docs.generate import ASYNCAPI
+from docs.generate.asyncapi import asyncapi_document, classes
+from gateway.dialects.contract import Received
+from gateway.model.command import BadCommand
+from gateway.model.ids import SinkName
+from gateway.model.publication import Arrival
+from tests.support.natives import NOW, native
 from tests.support.payloads import SCHEMAS, faults, schemas
+from tests.support.tapped_payloads import judge
 
-ROOT = Path(__file__).parents[2]
-ASYNCAPI = ROOT / "docs" / "platform" / "asyncapi.yaml"
-UP = {"state", "birth", "prop", "hist", "event", "reply", "gap", "log"}
-DOWN = {"cmd", "ack", "time"}
+BASE = "fc/1/hz-fc-001/gw-03"
+CLASSES = set(classes())
+UP = {name for name in CLASSES if schemas()[name]["x-mqtt"]["topic"].startswith("up/")}
 
 
 def _document() -> dict[str, Any]:
@@ -21,10 +29,28 @@ def _document() -> dict[str, Any]:
 
 
 def test_there_is_a_schema_for_every_class_and_one_for_the_envelope() -> None:
-    assert set(schemas()) == UP | DOWN | {"envelope"}
+    assert set(schemas()) == CLASSES | {"envelope"}
+    assert {"state", "birth", "prop", "hist", "event", "reply", "gap", "log"} <= UP
 
 
-@pytest.mark.parametrize("kind", sorted(UP | DOWN))
+@pytest.mark.parametrize("kind", sorted(CLASSES - UP))
+def test_what_a_platform_may_say_is_understood(kind: str) -> None:
+    schema = schemas()[kind]
+    below = schema["x-mqtt"]["topic"].replace("{device}", "em-01")
+    for example in schema["examples"]:
+        payload = json.dumps(example).encode()
+        arrival = Arrival(SinkName("province"), f"{BASE}/{below}", payload, is_retained=False)
+        heard = native().received(arrival, NOW)
+        assert heard.dropped == ()
+        assert not [one for one in heard.commands if isinstance(one, BadCommand)]
+        assert heard != Received(), "it was taken for nothing"
+
+
+def test_the_asyncapi_document_is_what_the_schemas_say() -> None:
+    assert ASYNCAPI.read_text(encoding="utf-8") == asyncapi_document()
+
+
+@pytest.mark.parametrize("kind", sorted(CLASSES))
 def test_the_examples_of_a_schema_are_valid(kind: str) -> None:
     examples = schemas()[kind]["examples"]
     assert examples
@@ -32,7 +58,7 @@ def test_the_examples_of_a_schema_are_valid(kind: str) -> None:
         assert faults(example, kind) == []
 
 
-@pytest.mark.parametrize("kind", sorted(UP | DOWN | {"envelope"}))
+@pytest.mark.parametrize("kind", sorted(CLASSES | {"envelope"}))
 def test_a_schema_is_a_schema(kind: str) -> None:
     schema = schemas()[kind]
     Draft202012Validator.check_schema(schema)
@@ -57,14 +83,17 @@ def test_the_asyncapi_document_names_every_class_once_and_its_schema_exists() ->
     document = _document()
     assert document["asyncapi"].startswith("3.")
     messages = document["components"]["messages"]
-    assert set(messages) == UP | DOWN
-    for kind, message in messages.items():
+    assert set(messages) == CLASSES | {"sealed"}
+    for kind in CLASSES:
+        message = messages[kind]
         target = (ASYNCAPI.parent / message["payload"]["schema"]["$ref"]).resolve()
         assert target == SCHEMAS / f"{kind}.json"
 
 
 def test_the_references_within_the_asyncapi_document_hold() -> None:
     document = _document()
+    for kind in CLASSES:  # JSON has pointers of its own
+        del document["components"]["messages"][kind]["examples"]
     references = _references(document)
     assert len(references) > 50
     for ref in references:
@@ -86,3 +115,15 @@ def test_every_channel_has_an_operation_and_its_topic_parameters() -> None:
 def _references(node: Any) -> list[str]:
     text = yaml.safe_dump(node)
     return re.findall(r"^ *\$ref: '?([^'\n]+)'?$", text, re.MULTILINE)
+
+
+def test_a_payload_against_its_schema_would_fail_the_whole_run(tmp_path: Path) -> None:
+    good = native().goodbye(NOW)[0]
+    lines = [good.topic.encode() + b" " + good.payload]
+    lines.append(lines[0].replace(b'"online":false', b'"online":"no"'))
+    lines.append(lines[0][:-20])  # of a process that was killed while it wrote
+    (tmp_path / "1.tap").write_bytes(b"\n".join(lines))
+    judged = judge(tmp_path)
+    assert judged.payloads == 2
+    (fault,) = judged.faults
+    assert "online" in fault

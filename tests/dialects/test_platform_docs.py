@@ -1,16 +1,22 @@
 """The platform engineer's pages: made from the schemas, and a consumer that runs."""
 
+import argparse
 import asyncio
 import importlib.util
 import json
 import re
+import shlex
 from contextlib import aclosing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
+from gateway.commands.audit import Entry, hash_of
 from gateway.model.publication import Publication
 from gateway.model.record import StateBody
+from simulators.cli import load_verb
 from tests.support.mosquitto import mosquitto
 from tests.support.natives import METER, NOW, births, committed, native, prop
 from tests.support.payload_page import page
@@ -18,6 +24,12 @@ from tests.support.payloads import faults, schemas
 from tests.support.uplinks import a_sink, gather, running_uplink
 
 PLATFORM = Path(__file__).parents[2] / "docs" / "platform"
+PAGES = sorted(PLATFORM.rglob("*.md"))
+
+
+def _fenced(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def _load(name: str) -> ModuleType:
@@ -33,15 +45,46 @@ def test_the_payload_page_is_what_the_schemas_say() -> None:
     assert (PLATFORM / "payload.md").read_text(encoding="utf-8") == page()
 
 
-def test_the_json_of_the_guide_is_valid() -> None:
-    guide = (PLATFORM / "guide.md").read_text(encoding="utf-8")
-    found = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", guide, re.DOTALL)]
-    assert len(found) == 4
-    kinds = {"rid": "cmd", "ranges": "ack", "resend": "ack"}
-    for example in found:
-        kind = next((kinds[key] for key in kinds if key in example), None)
-        if kind is not None:
-            assert faults(example, kind) == []
+def _example_faults(example: dict[str, Any]) -> list[str] | None:
+    """Return what an example has against the schema that its keys tell; None when none does."""
+    if "k" in example:
+        return faults(example, str(example["k"]))
+    if example.keys() >= {"p", "v"}:
+        around = {**schemas()["prop"]["examples"][0], "pts": [example]}
+        return faults(around, "prop")
+    kinds = {"rid": "cmd", "ranges": "ack", "resend": "ack", "ts": "time", "protected": "cfg"}
+    kind = next((kinds[key] for key in kinds if key in example), None)
+    return None if kind is None else faults(example, kind)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_json_of_a_page_is_valid(page: Path) -> None:
+    for example in map(json.loads, _fenced(page, "json")):
+        assert _example_faults(example) == [], example
+
+
+def test_the_guide_shows_values_commands_and_acknowledgements() -> None:
+    shown = [json.loads(text) for text in _fenced(PLATFORM / "guide.md", "json")]
+    keys = set[str]().union(*shown)
+    assert keys >= {"v", "q", "ranges", "resend", "op", "token"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_simulator_command_of_a_page_can_be_typed(page: Path) -> None:
+    for block in _fenced(page, "console"):
+        for line in re.findall(r"^linli-sim (.+)$", block, re.MULTILINE):
+            verb, *typed = shlex.split(line)
+            parser = argparse.ArgumentParser(exit_on_error=False)
+            load_verb(verb).configure(parser)
+            assert parser.parse_args(typed)
+
+
+def test_the_hash_of_the_guide_is_the_hash_of_the_audit() -> None:
+    (block,) = _fenced(PLATFORM / "guide.md", "python")
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - the code that the guide gives to its reader
+    log = next(e for e in schemas()["log"]["examples"] if e["topic"] == "command")
+    assert names["hash_of"](log) == hash_of(Entry(log["dev"], log["topic"], log["fields"]))
 
 
 def test_the_guide_names_every_class() -> None:

@@ -33,7 +33,7 @@ from gateway.settings.site import (
     Site,
     Store,
 )
-from gateway.settings.site_sinks import Commands
+from gateway.settings.site_commands import Commands
 from tests.bus.modbus_line import ZONE
 from tests.outbox.outbox_support import InlineExecutor
 from tests.support.links import WireLink

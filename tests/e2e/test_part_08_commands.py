@@ -294,7 +294,7 @@ devices:
   - {{id: relay-1, profile: generic/relay-module-8, bus: gate, address: 11, poll: 300ms}}
 commands:
   allow:
-    - {{device: gate-1, points: [pos_cmd], ops: [set]}}
+    - {{device: gate-1, points: [pos_cmd], ops: [set], dangerous: true, arm: none}}
     - {{device: relay-1, points: ["out_*"], ops: [set, read]}}
 """
 

@@ -22,7 +22,7 @@ from gateway.model.record import LogBody, Record, StateChange
 from gateway.ops.notify import ServiceManager
 from gateway.rules.alarms import Alarms
 from gateway.settings.site import Gateway, Site, Store
-from gateway.settings.site_sinks import Commands
+from gateway.settings.site_commands import Commands
 from tests.e2e.kit_gateway import TEST_ROOM, linli, sink_status, status, until, write_profile
 from tests.e2e.kit_gateway import write_site as write
 from tests.e2e.kit_platform import Platform

@@ -22,7 +22,8 @@ PSEUDONYM_DIGITS = 16
 async def test_wire_07_a_card_reaches_a_platform_that_may_see_all_as_a_pseudonym_only(
     tmp_path: Path,
 ) -> None:
-    text = SITE.replace("$ALL", HEAD.replace("dialect: native,", "dialect: native, max_level: L4,"))
+    allow = "max_level: L4, allow: [{points: ['*']}, {points: [credential, keypad]}]"
+    text = SITE.replace("$ALL", HEAD.replace("dialect: native,", f"dialect: native, {allow},"))
     async with stage(tmp_path, text) as on:
         await on.platform.until_good("door-2", "tamper")
         for point, value in (("credential", CARD), ("tamper", True)):

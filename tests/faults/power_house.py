@@ -21,6 +21,8 @@ from tests.support.mosquitto import Mosquitto, mosquitto
 UNITS = 4
 OFTEN = {"store": "{commit_every: 200ms}"}
 LOOK_S = 0.01
+SUBSCRIBER = "books"
+"""Its session outlives a broker that hangs for longer than its keep-alive."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ def house(
     with (
         mosquitto(base, *broker_lines) as broker,
         DenseSlave() as slave,
-        Platform(broker.port) as platform,
+        Platform(broker.port, name=SUBSCRIBER) as platform,
     ):
         text = site_text(broker.port, slave.port, units=units, settings=settings)
         yield House(base, write_site(base, text), broker, slave, platform)

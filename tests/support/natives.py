@@ -19,10 +19,11 @@ from gateway.privacy.door import Door
 from gateway.settings.site import (
     Device,
     Gateway,
-    Location,
     ValueType,
     WriteRule,
 )
+from gateway.settings.site_place import Location
+from gateway.settings.site_privacy import Choice
 from tests.support.points import a_device, a_point
 from tests.support.uplinks import a_sink
 
@@ -34,6 +35,9 @@ COLUMN = PointColumn((PointId("ep_imp"), PointId("u_a"), PointId("i_a")), ("kW.h
 GATE_COLUMN = PointColumn(
     (PointId("gate_state"), PointId("is_open"), PointId("plate")), (None, None, None)
 )
+
+ALLOW = (Choice(("*",)), Choice(("plate", "gate_cmd")))
+"""Everything, the personal points by name: what leaves is decided by the level."""
 
 
 def meter() -> Device:
@@ -74,7 +78,7 @@ def births(level: str = "L2", devices: Sequence[Device] | None = None) -> tuple[
 
 def door(level: Any = "L2") -> Door:
     """Return the door of a sink that knows meter and gate."""
-    return Door(a_sink(1883, max_level=level), (meter(), gate()))
+    return Door(a_sink(1883, max_level=level, allow=ALLOW), (meter(), gate()))
 
 
 def setup(**sink: Any) -> DialectSetup:

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from docs.generate.asyncapi import classes
 from tests.support.payloads import schemas
 
 PAGE = Path(__file__).parents[2] / "docs" / "platform" / "payload.md"
 SHARED = ("k", "seq", "pv")
 """Fields of the envelope that a class only narrows."""
 _Rule: TypeAlias = dict[str, Any]
-UP = ("state", "birth", "prop", "hist", "event", "reply", "gap", "log")
-DOWN = ("cmd", "ack", "time")
 
 
 def page() -> str:
@@ -28,13 +27,12 @@ def _lines() -> Iterator[str]:
     yield "Made from the JSON Schemas in `config/schema/payload` by"
     yield "`tests/support/payload_page.py`; a test holds this page against them."
     yield "What it all means is in [guide.md](guide.md)."
-    for name in ("envelope", *UP, *DOWN):
+    for name in ("envelope", *classes()):
         yield from _section(name, _schema(name))
 
 
 def _section(name: str, schema: _Rule) -> Iterator[str]:
-    direction = "up" if name in UP else "dn"
-    topic = "" if name == "envelope" else f" `{direction}/{name}/{{device}}`"
+    topic = f" `{schema['x-mqtt']['topic']}`" if "x-mqtt" in schema else ""
     yield from ("", f"## {schema['title']}{topic}", "", schema["description"], "")
     needed = [*schema.get("required", ())]
     for branch in ("then", "else"):

@@ -344,8 +344,9 @@ async def test_a_flood_of_arrivals_is_bounded_and_counted() -> None:
             broker.last.deliver("fc/1/s/gw-03/dn/cmd/x", b"{}")
         await uplink.publish(a_message(1))
         await gather(uplink, 1)
-        assert len(await uplink.arrivals()) == 1000
-        assert uplink.counters.arrivals_dropped == 500
+        taken = len(await uplink.arrivals())
+        assert 500 <= taken <= 1000
+        assert uplink.counters.arrivals_dropped == 1500 - taken
 
 
 async def test_a_stop_waits_for_acknowledgements_and_says_goodbye() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway.bus.cost import driver_of, line_cost, session_driver_of
 from gateway.bus.plan import plan_reads
 from gateway.cli.address import address_keys
+from gateway.cli.derived_facts import derived_facts
 from gateway.cli.output import Exit, complain, is_chinese, say, say_json, say_table
 from gateway.model.ids import DeviceId, PointId
+from gateway.privacy.report import why_not_sent
 from gateway.rules.report import point_of
 from gateway.settings.load import load_site
 from gateway.settings.origins import setting_origins
@@ -43,13 +45,16 @@ def run(arguments: argparse.Namespace) -> int:
             complain(problem.in_language("zh" if is_chinese() else "en").text())
         return Exit.CONFIGURATION
     device_id, _, point_id = arguments.point.partition("/")
-    device = result.site.devices.get(DeviceId(device_id))
+    device = result.site.all_devices.get(DeviceId(device_id))
     point = None if device is None else point_of(device, PointId(point_id))
     if device is None or point is None:
         complain(f"linli explain: there is no {arguments.point} in {arguments.file}")
         return Exit.USAGE
     facts = dict(_facts(result.site, device, point))
-    origins = setting_origins(arguments.file, device_id, point)
+    is_derived = device.id in result.site.derived
+    origins: Mapping[str, Where] = {}
+    if not is_derived:
+        origins = setting_origins(arguments.file, device_id, point)
     places = {key: f"{where.file}:{where.line}" for key, where in origins.items()}
     if arguments.json:
         say_json({**facts, "settings": places})
@@ -57,12 +62,33 @@ def run(arguments: argparse.Namespace) -> int:
     width = max(map(len, facts))
     for name, fact in facts.items():
         say(f"{name:<{width}}  {fact}")
-    say("decided by")
-    say_table(("setting", "place"), places.items())
+    if places:
+        say("decided by")
+        say_table(("setting", "place"), places.items())
     return Exit.DONE
 
 
 def _facts(site: Site, device: Device, point: Point) -> Iterator[tuple[str, str]]:
+    if device.id in site.derived:
+        yield from derived_facts(device, point)
+    else:
+        yield from _read_facts(site, device, point)
+    yield "dead-band", _deadband(point)
+    for event in point.events:
+        yield "event", f"{event.type}, severity {event.severity}"
+    yield "write", "no" if point.write is None else "yes, if the allow-list says so"
+    yield "privacy", _privacy(device, point) + _kept(point)
+    for sink in site.sinks.values():
+        yield "topic", _topic(site, device, point, sink)
+
+
+def _kept(point: Point) -> str:
+    if point.keep == "none":
+        return ", not kept: it only serves derived points"
+    return ", only its events are kept" if point.keep == "event_only" else ""
+
+
+def _read_facts(site: Site, device: Device, point: Point) -> Iterator[tuple[str, str]]:
     line = site.lines[device.line]
     address = address_keys(point.address)
     yield "device", f"{device.id} ({device.profile}, {device.kind}) {_at(device.where)}"
@@ -73,13 +99,6 @@ def _facts(site: Site, device: Device, point: Point) -> Iterator[tuple[str, str]
     yield "value", _value(point)
     mark = "at the mark, every" if isinstance(point.poll, At) else "every"
     yield "poll", f"{mark} {point.poll.seconds:g} s, group {point.group}, {point.priority}"
-    yield "dead-band", _deadband(point)
-    for event in point.events:
-        yield "event", f"{event.type}, severity {event.severity}"
-    yield "write", "no" if point.write is None else "yes, if the allow-list says so"
-    yield "privacy", f"{point.personal}, level {point.level}"
-    for sink in site.sinks.values():
-        yield "topic", _topic(site, device, point, sink)
 
 
 def _exchange(line: Line, device: Device, point: Point) -> Iterator[tuple[str, str]]:
@@ -116,9 +135,19 @@ def _deadband(point: Point) -> str:
     return ", ".join(part for part in parts if part) or "none: every reading is sent"
 
 
+def _privacy(device: Device, point: Point) -> str:
+    kept = "" if point.retain_days is None else f", kept {point.retain_days} d"
+    owner = "" if device.owner is None else f", of {device.owner}"
+    basis = "" if point.basis is None else f", basis {point.basis}"
+    return f"{point.personal}, level {point.level}{owner}{basis}{kept}"
+
+
 def _topic(site: Site, device: Device, point: Point, sink: Sink) -> str:
-    if point.level > sink.max_level:
+    why_not = why_not_sent(sink, device, point)
+    if why_not == "level":
         return f"not sent to {sink.name}: level {point.level} is above its {sink.max_level}"
+    if why_not is not None:
+        return f"not sent to {sink.name}: {why_not} (linli privacy report says more)"
     return f"{sink.root}/1/{site.gateway.site}/{site.gateway.id}/up/prop/{device.id}"
 
 

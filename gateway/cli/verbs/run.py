@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.app import last_good
 from gateway.app.daemon import Daemon, Machine
 from gateway.app.last_resort import LastResort
+from gateway.app.remote_files import RemoteFiles
 from gateway.app.timekeeping import read_floor
 from gateway.cli.output import Exit, complain, is_chinese
 from gateway.model.clock import Clock
@@ -19,6 +20,7 @@ from gateway.ops.journal import set_up
 from gateway.ops.notify import ServiceManager
 from gateway.ops.paths import Places, places
 from gateway.outbox.schema import StoreInUse
+from gateway.settings.problems import SettingsError
 from gateway.settings.site import Site
 
 GC_YOUNG = 20_000
@@ -42,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     set_up(verbose=arguments.verbose)
     where = places()
     file = arguments.config or where.site_file
-    started = last_good.load_or_fall_back(file, where.state, strict=arguments.strict)
+    remote = RemoteFiles(where.state, file)
+    remote.recover()
+    source = remote.source()
+    started = last_good.load_or_fall_back(source, where.state, strict=arguments.strict)
     language = "zh" if is_chinese() else "en"
     for problem in (*started.refused, *started.result.problems):
         complain(problem.in_language(language).text())
@@ -50,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     if site is None:
         return Exit.CONFIGURATION
     if started.is_fallback:
-        complain(f"linli: {file} is refused; the last good site runs instead")
+        complain(f"linli: {source} is refused; the last good site runs instead")
     else:
-        last_good.save(site.files, file, where.state)
+        last_good.save(site.files, source, where.state)
     status = Exit.DONE
     try:
         asyncio.run(_serve(file, site, where, started))
@@ -60,6 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
         for problem in _leaves(refused):
             complain(f"linli: {problem}")
         status = Exit.FAILED
+    except* SettingsError as refused:  # a secret that only the machine has
+        for problem in _leaves(refused):
+            complain(f"linli: {problem}")
+        status = Exit.CONFIGURATION
     return status
 
 

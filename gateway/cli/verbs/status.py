@@ -62,6 +62,7 @@ def _show(status: dict[str, Any]) -> None:
     say(f"gateway {status['gateway']} of site {status['site']}, clock {status['clock']}")
     for text in status["fallback"]:
         say(f"  THE SITE FILE IS REFUSED, an older one runs: {text}")
+    _show_configuration(status["configuration"])
     _show_clock(status)
     offline = status["offline"]
     say(f"devices: {status['online']} of {status['devices']} online; events: {status['events']}")
@@ -101,9 +102,42 @@ def _show(status: dict[str, Any]) -> None:
             for sink in status["sinks"]
         ),
     )
+    _show_databases(status)
     for sink in status["sinks"]:
         for doubt in _doubts(sink):
             say(f"  {sink['name']}: {doubt}")
+
+
+def _show_configuration(found: dict[str, Any] | None) -> None:
+    """Show which site configuration runs, where it is not simply the file of this machine."""
+    if found is not None and found["state"] != "local":
+        version = f" version {found['version']}" if found["version"] else ""
+        say(f"configuration: {found['state']}{version} {found['hash'][:16]}")
+
+
+def _show_databases(status: dict[str, Any]) -> None:
+    """Show historians and the local history, where the site has any."""
+    if status["historians"]:
+        say()
+        say_table(
+            ("database", "state", "address", "since", "written", "refused"),
+            (
+                (
+                    one["name"],
+                    "up" if one["up"] else one["why"],
+                    one["url"],
+                    _local(one["since"]),
+                    one["written"],
+                    one["refused"],
+                )
+                for one in status["historians"]
+            ),
+        )
+    if (history := status["history"]) is not None:
+        used, quota = (history["used_bytes"] or 0) / MIB, history["quota_bytes"] / MIB
+        say(f"history: {history['days']} days, {used:.1f} of {quota:.0f} MB")
+        if history["why"]:
+            say(f"  THE HISTORY IS NOT WRITTEN: {history['why']}")
 
 
 _DOUBTS: Mapping[str, str] = {

@@ -1,0 +1,54 @@
+"""docs/platform/dialects/README.md: the dialects, what each keeps and what it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from docs.generate.markdown import code, page, table
+from gateway.cli.verbs.explain_dialect import about, acknowledgement
+from gateway.dialects import registry
+from gateway.dialects.contract import DialectSpec
+
+PLACE = Path(__file__).parents[1] / "platform" / "dialects" / "README.md"
+_ABOUT = """\
+A dialect is the language of one platform: `sinks: NAME: dialect:` in the
+[site file](../../site-file.md). Each gets the same records, after the outer door of privacy. What a
+platform has no word for is lost there and nowhere else: several sinks may stand side by side, and
+the `native` one loses nothing. `linli explain-dialect NAME` says the same as this page, with all
+options."""
+_KEPT_ABOUT = """\
+Topics by what is sent; `{word}` stands for one level. *Confirmed by*: what makes a record done
+(`ack:`)."""
+
+
+def written() -> tuple[tuple[Path, str], ...]:
+    """Return the page and where it stands."""
+    return ((PLACE, dialects_page()),)
+
+
+def dialects_page() -> str:
+    """Return the page."""
+    specs = {name: registry.load(name) for name in registry.names()}
+    overview = table(
+        ("dialect", "platform", "confirmed by", "keeps", "loses"),
+        (_row(name, spec) for name, spec in specs.items()),
+    )
+    return page("Dialects", _ABOUT, overview, "## What is sent where", _KEPT_ABOUT, *_sent(specs))
+
+
+def _row(name: str, spec: DialectSpec) -> tuple[str, ...]:
+    ways = ", ".join(map(code, acknowledgement(spec)))
+    kept = "; ".join(one.what for one in spec.sent)
+    return (f"[{name}]({_target(name)})", about(name), ways, kept, " ".join(spec.losses))
+
+
+def _target(name: str) -> str:
+    return f"{name}.md" if (PLACE.parent / f"{name}.md").exists() else "../payload.md"
+
+
+def _sent(specs: dict[str, DialectSpec]) -> Iterator[str]:
+    for name, spec in specs.items():
+        yield f"### {name}"
+        rows = ((one.what, code(one.topic), one.form) for one in spec.sent)
+        yield table(("what", "topic", "form"), rows)

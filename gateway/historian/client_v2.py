@@ -1,0 +1,94 @@
+"""`/api/v2/write` of InfluxDB 2 (and 3, Cloud, VictoriaMetrics) through influxdb-client.
+
+The library is used as a transport only: the lines are ours, and batching and retrying belong to
+the outbox, because its own keep what waits in memory. It costs 30 MB, so it is imported when a
+site has such a historian, in the writing thread.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+
+from gateway.historian.answer import Answer, NotUsable, ServerAway
+from gateway.historian.transport import ReadSecret
+from gateway.settings.problems import SettingsError
+from gateway.settings.site_historians import Historian
+
+try:
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+    from influxdb_client.client.write_api import SYNCHRONOUS
+    from influxdb_client.domain.write_precision import WritePrecision
+    from influxdb_client.rest import ApiException
+except ImportError as error:
+    raise NotUsable(
+        "influxdb-client is not installed: pip install 'linli-gateway[influx]'"
+    ) from error
+
+
+class V2Write:
+    """One client of influxdb-client."""
+
+    def __init__(self, historian: Historian, read_secret: ReadSecret) -> None:
+        """Read the token or the password."""
+        self._historian = historian
+        options = _login(historian, read_secret)
+        if historian.ca is not None:
+            if not Path(historian.ca).is_file():
+                raise NotUsable(f"ca {historian.ca}: there is no such file")
+            options["ssl_ca_cert"] = str(historian.ca)
+        self._client: Any = InfluxDBClient(
+            historian.url,
+            org=historian.org,
+            timeout=round(historian.timeout_s * 1000),
+            enable_gzip=historian.gzip,
+            **options,
+        )
+        self._api: Any = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def write(self, body: bytes) -> Answer:
+        """Return what the server said to these lines.
+
+        Raises:
+            ServerAway: nobody answered in time.
+        """
+        historian = self._historian
+        try:
+            self._api.write(
+                historian.database, historian.org, body, write_precision=WritePrecision.MS
+            )
+        except ApiException as refusal:
+            return _answer(refusal)
+        except (HTTPError, OSError, ValueError) as error:
+            raise ServerAway(f"{type(error).__name__}: {error}") from error
+        return Answer(HTTPStatus.NO_CONTENT)
+
+    def close(self) -> None:
+        """Let go of the connections, which urllib3 would only do when its pool is collected."""
+        pools = self._client.api_client.rest_client.pool_manager
+        pools.connection_from_url(self._historian.url).close()
+        self._client.close()
+
+
+def _login(historian: Historian, read_secret: ReadSecret) -> dict[str, Any]:
+    try:
+        token = "" if historian.token is None else read_secret(historian.token)
+        if historian.username is None or historian.password is None:
+            return {"token": token}
+        password = read_secret(historian.password)
+    except SettingsError as error:
+        raise NotUsable(error.problems[0].text()) from error
+    # The library wants both in one; by their own names it would sign in, as only InfluxDB 2 knows.
+    return {"token": f"{historian.username}:{password}", "auth_basic": True}
+
+
+def _answer(refusal: ApiException) -> Answer:
+    told: Any = refusal  # the library leaves what it holds untyped
+    said, headers = told.body, told.headers
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said or "")
+    return Answer(
+        int(told.status or 0), text, None if headers is None else headers.get("Retry-After")
+    )

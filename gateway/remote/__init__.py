@@ -1,0 +1,1 @@
+"""Remote work by signed letters: who signed, what is asked, what may change, whether it works."""

@@ -1,0 +1,1 @@
+"""A consumer of the native dialect that loses and doubles nothing: `linli-sim platform`."""
