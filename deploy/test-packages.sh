@@ -44,3 +44,11 @@ if ! cmp -s "$wanted" "$peer/installed.lock"; then
     "$peer/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$wanted"
     cp "$wanted" "$peer/installed.lock"
 fi
+# A ThingsBoard client of others brings a paho-mqtt of its own.
+peer=build/thingsboard
+wanted=tests/e2e/thingsboard_peer/requirements.lock
+if ! cmp -s "$wanted" "$peer/installed.lock"; then
+    .venv/bin/python -m venv --clear "$peer"
+    "$peer/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$wanted"
+    cp "$wanted" "$peer/installed.lock"
+fi

@@ -10,6 +10,7 @@ from docs.generate.asyncapi import asyncapi_document
 from docs.generate.commands import commands_page
 from docs.generate.errors import errors_page
 from docs.generate.kinds import kinds_page
+from docs.generate.payload import payload_page
 from docs.generate.profiles import profiles_page
 from docs.generate.settings import settings_page
 
@@ -23,11 +24,13 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 """What makes each page of docs/reference, by its file name."""
 ASYNCAPI = Path(__file__).parents[1] / "platform" / "asyncapi.yaml"
+PAYLOAD = ASYNCAPI.with_name("payload.md")
 
 
 def platform_pages() -> Iterator[tuple[Path, str]]:
     """Yield the files below docs/platform that are made, or have made parts, as they should be."""
     yield ASYNCAPI, asyncapi_document()
+    yield PAYLOAD, payload_page()
     yield from dialect_index.written()
     yield from dialects.written()
 

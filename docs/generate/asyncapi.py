@@ -25,10 +25,14 @@ _ORDER = ("state", "birth", "prop", "hist", "event", "reply", "gap", "log", "cmd
 _Json: TypeAlias = dict[str, Any]
 
 
+def schemas() -> Mapping[str, _Json]:
+    """Return all payload schemas by class; that of the envelope is among them."""
+    return {file.stem: _read(file) for file in sorted(SCHEMAS.glob("*.json"))}
+
+
 def classes() -> Mapping[str, _Json]:
     """Return the schema of every class that has a topic, upwards before downwards."""
-    found = {file.stem: _read(file) for file in sorted(SCHEMAS.glob("*.json"))}
-    named = [(name, schema) for name, schema in found.items() if "x-mqtt" in schema]
+    named = [(name, schema) for name, schema in schemas().items() if "x-mqtt" in schema]
     return dict(sorted(named, key=lambda pair: _place(*pair)))
 
 
@@ -141,4 +145,5 @@ def _sealed() -> _Json:
         "description": schema["description"],
         "contentType": "application/vnd.linli.sealed+json",
         "payload": {"schemaFormat": _FORMAT, "schema": {"$ref": f"{_REF}/{SEALED.name}"}},
+        "examples": [{"name": "sealed_1", "payload": example} for example in schema["examples"]],
     }

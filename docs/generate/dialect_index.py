@@ -17,7 +17,7 @@ A dialect is the language of one platform: `sinks: NAME: dialect:` in the
 platform has no word for is lost there and nowhere else: several sinks may stand side by side, and
 the `native` one loses nothing. `linli explain-dialect NAME` says the same as this page, with all
 options."""
-_KEPT_ABOUT = """\
+_SENT_ABOUT = """\
 Topics by what is sent; `{word}` stands for one level. *Confirmed by*: what makes a record done
 (`ack:`)."""
 
@@ -31,24 +31,32 @@ def dialects_page() -> str:
     """Return the page."""
     specs = {name: registry.load(name) for name in registry.names()}
     overview = table(
-        ("dialect", "platform", "confirmed by", "keeps", "loses"),
+        ("dialect", "platform", "confirmed by", "中文"),
         (_row(name, spec) for name, spec in specs.items()),
     )
-    return page("Dialects", _ABOUT, overview, "## What is sent where", _KEPT_ABOUT, *_sent(specs))
+    sent = ("## What is sent where", _SENT_ABOUT, *_sent(specs))
+    return page("Dialects", _ABOUT, overview, "## What is lost", *_lost(specs), *sent)
 
 
 def _row(name: str, spec: DialectSpec) -> tuple[str, ...]:
     ways = ", ".join(map(code, acknowledgement(spec)))
-    kept = "; ".join(one.what for one in spec.sent)
-    return (f"[{name}]({_target(name)})", about(name), ways, kept, " ".join(spec.losses))
+    return (f"[{name}]({name}.md)", about(name), ways, _chinese(name))
 
 
-def _target(name: str) -> str:
-    return f"{name}.md" if (PLACE.parent / f"{name}.md").exists() else "../payload.md"
+def _chinese(name: str) -> str:
+    """Return a link to the Chinese page of a dialect, where there is one."""
+    path = f"zh/platform/dialects/{name}.md"
+    return f"[{name}](../../{path})" if (PLACE.parents[2] / path).exists() else ""
+
+
+def _lost(specs: dict[str, DialectSpec]) -> Iterator[str]:
+    for name, spec in specs.items():
+        yield f"### Lost with {name}"
+        yield "\n".join(f"- {loss}" for loss in spec.losses) or "Nothing: it is our own standard."
 
 
 def _sent(specs: dict[str, DialectSpec]) -> Iterator[str]:
     for name, spec in specs.items():
-        yield f"### {name}"
+        yield f"### Sent with {name}"
         rows = ((one.what, code(one.topic), one.form) for one in spec.sent)
         yield table(("what", "topic", "form"), rows)

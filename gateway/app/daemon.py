@@ -203,7 +203,7 @@ class Daemon:
     async def keep_copy(self, site: Site) -> None:
         """Keep a copy of the site that runs for a bad day."""
         state = self._machine.places.state
-        self._source = await asyncio.to_thread(self._files.source)
+        self._source = self._files.main
         await asyncio.to_thread(last_good.save, site.files, self._source, state)
 
     async def _use(self, rooms: Rooms, site: Site) -> SiteDiff:
@@ -223,6 +223,7 @@ class Daemon:
 
     def _configuration(self, *, is_fallback: bool = False) -> Configuration:
         """Return what runs, for births and status; reads the files that made it."""
+        self._files.note(self._site.files)
         book = self._files.book
         bundle = book.trying or book.running
         if bundle is not None and not is_fallback:

@@ -6,15 +6,24 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.app.last_good import load_and_vet
 from gateway.app.postbox import Postbox
 from gateway.app.reload import diff
-from gateway.app.remote_files import Bundle, Owed, RemoteFiles
-from gateway.app.remote_trial import Trials
+from gateway.app.remote_files import Bundle, RemoteFiles
+from gateway.app.remote_words import (
+    DOES_NOT_LOAD,
+    Objection,
+    Told,
+    claimed_rid,
+    order_fields,
+    owed_fields,
+    placed,
+    problem_fields,
+)
 from gateway.app.support import Paper, bundle_of, log_of
 from gateway.commands.flood import Flood
 from gateway.dialects.contract import Dropped
@@ -26,10 +35,11 @@ from gateway.ops.recall import Recall
 from gateway.remote import keys, opening
 from gateway.remote.files import MAIN, hash_of
 from gateway.remote.opening import LetterRefused, Moment
-from gateway.remote.order import Act, BadOrder, Order, read_order, rid_of
+from gateway.remote.order import Act, BadOrder, Order, read_order
 from gateway.remote.parts import parts_of
 from gateway.remote.rights import overreach
-from gateway.settings.problems import Problem, SettingsError
+from gateway.settings.problems import SettingsError
+from gateway.settings.result import LoadResult
 from gateway.settings.secrets import read_secret
 from gateway.settings.site import Site
 from gateway.settings.site_remote import Remote
@@ -68,6 +78,14 @@ class Commits(Protocol):
         ...
 
 
+class Tries(Protocol):
+    """What runs a configuration on trial."""
+
+    async def run(self, rid: str, sink: SinkName, bundle: Bundle, site: Site) -> None:
+        """Try a staged bundle; what is to be answered stands in the book."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """What letters are worked on with."""
@@ -77,19 +95,10 @@ class Office:
     clock: Clock
     audits: Audits
     keeps: Commits
-    trials: Trials
+    trials: Tries
     recall: Recall
     status: Callable[[], Awaitable[dict[str, Any]]]
     """Gives what `linli status` shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What is answered: as in a reply to a command."""
-
-    status: str
-    code: str | None
-    message: str
 
 
 class RemoteDesk:
@@ -149,7 +158,7 @@ class RemoteDesk:
         now_ms, tq = clock.now_ms(), clock.quality()
         opening.check_fresh(order, Moment(gateway.id, gateway.site, now_ms, tq, self._number))
         self._number, self._rid = order.number, order.rid
-        entry, change = office.audits.audited(_fields(order, letter.sink, "accepted"))
+        entry, change = office.audits.audited(order_fields(order, letter.sink, "accepted"))
         number = StateChange(ROOM, _LAST, [order.number, order.rid])
         await office.keeps.commit([entry], [change, number])
         return order
@@ -162,7 +171,7 @@ class RemoteDesk:
             return
         _log.warning("letter refused sink=%s code=%s", letter.sink, refused.code)
         office.audits.dropped("dropped", letter.sink, Dropped(letter.topic, refused.code))
-        rid = _claimed_rid(letter)
+        rid = claimed_rid(letter)
         if rid is not None:
             reply = ReplyBody(rid, "rejected", refused.code, str(refused))
             await office.keeps.commit([self._record(letter.sink, reply)])
@@ -186,9 +195,7 @@ class RemoteDesk:
             for fields in parts_of(order.rid, paper.name, paper.content)
         ]
         await self._office.keeps.commit(records)
-        await self._answer(
-            order, sink, _Told("done", None, f"{len(records)} parts of {paper.name}")
-        )
+        await self._answer(order, sink, Told("done", None, f"{len(records)} parts of {paper.name}"))
 
     async def _configure(self, order: Order, sink: SinkName, tasks: asyncio.TaskGroup) -> None:
         told = self._told_at_once(order)
@@ -197,23 +204,23 @@ class RemoteDesk:
         else:
             self._trial = tasks.create_task(self._try(order, sink), name="remote:trial")
 
-    def _told_at_once(self, order: Order) -> _Told | None:
+    def _told_at_once(self, order: Order) -> Told | None:
         """Return the answer to a configuration that is not even tried."""
         runs = self._office.post.configuration
         running = "" if runs is None else runs.hash
         is_busy = self._trial is not None and not self._trial.done()
         other = f"`base` is not the hash of what runs, which is {running}"
         answers = (
-            (is_busy, _Told("rejected", "busy", "another configuration is tried")),
+            (is_busy, Told("rejected", "busy", "another configuration is tried")),
             (
                 hash_of(order.files) != order.hash,
-                _Told("rejected", "bad_hash", "`hash` is not that of `files`"),
+                Told("rejected", "bad_hash", "`hash` is not that of `files`"),
             ),
-            (order.hash == running, _Told("done", "unchanged", "it runs already")),
-            (order.base != running, _Told("rejected", "conflict", other)),
+            (order.hash == running, Told("done", "unchanged", "it runs already")),
+            (order.base != running, Told("rejected", "conflict", other)),
             (
                 MAIN not in order.files,
-                _Told("rejected", "bad_config", f"there is no {MAIN}"),
+                Told("rejected", "bad_config", f"there is no {MAIN}"),
             ),
         )
         return next((told for is_so, told in answers if is_so), None)
@@ -223,32 +230,35 @@ class RemoteDesk:
         try:
             staged = await asyncio.to_thread(self._files.stage, bundle, order.files)
             result = await asyncio.to_thread(load_and_vet, staged)
-        except OSError as error:
-            await self._answer(
-                order, sink, _Told("failed", "disk", f"it cannot be stored: {error}")
-            )
-            return
-        old, errors = self._office.site(), [p for p in result.problems if p.severity == "error"]
-        if result.site is None:
-            await self._answer_problems(order, sink, ("bad_config", errors), staged)
-            return
-        may = frozenset[str]() if old.remote is None else old.remote.may
-        beyond = overreach(old, result.site, may)
-        if beyond:
-            await self._answer_problems(order, sink, ("not_allowed", beyond), staged)
-            return
-        if needs := diff(old, result.site).needs_restart:
-            text = f"only a restart at the site applies: {', '.join(needs)}"
-            await self._answer(order, sink, _Told("rejected", "needs_restart", text))
-            return
-        accepted = self._reply(order, sink, _Told("accepted", None, "it is tried now"))
-        await self._office.keeps.commit([accepted])
-        try:
+            objection = await asyncio.to_thread(self._objection, result)
+            if objection is not None or result.site is None:
+                await self._object(order, sink, objection or DOES_NOT_LOAD, staged.parent)
+                return
+            accepted = self._reply(order, sink, Told("accepted", None, "it is tried now"))
+            await self._office.keeps.commit([accepted])
             await self._office.trials.run(order.rid, sink, bundle, result.site)
         except OSError as error:
-            await self._answer(order, sink, _Told("failed", "disk", f"it cannot be noted: {error}"))
+            await self._answer(order, sink, Told("failed", "disk", f"the disk refuses: {error}"))
             return
         await self._settle()
+
+    def _objection(self, result: LoadResult) -> Objection | None:
+        """Return why a configuration is not tried. Looks at files."""
+        if self._files.is_edited():
+            return Objection("conflict", (), "the site file was edited and is not loaded yet")
+        old, site = self._office.site(), result.site
+        if site is None:
+            errors = [problem for problem in result.problems if problem.severity == "error"]
+            return Objection("bad_config", errors)
+        beyond = overreach(old, site, frozenset() if old.remote is None else old.remote.may)
+        if beyond:
+            return Objection("not_allowed", beyond)
+        needs = ", ".join(diff(old, site).needs_restart)
+        return (
+            Objection("needs_restart", (), f"only a restart at the site applies: {needs}")
+            if needs
+            else None
+        )
 
     # --- answers
 
@@ -259,38 +269,32 @@ class RemoteDesk:
             return
         sink = SinkName(owed.sink)
         reply = ReplyBody(owed.rid, owed.status, owed.code or None, owed.message)
-        entry, change = self._office.audits.audited(_owed_fields(owed))
+        entry, change = self._office.audits.audited(owed_fields(owed))
         await self._office.keeps.commit([entry, self._record(sink, reply)], [change])
         with suppress(OSError):  # said once more after the next start, which does no harm
             await asyncio.to_thread(self._files.settled)
 
-    async def _answer_problems(
-        self,
-        order: Order,
-        sink: SinkName,
-        found: tuple[str, Sequence[Problem]],
-        staged: Path,
+    async def _object(
+        self, order: Order, sink: SinkName, objection: Objection, folder: Path
     ) -> None:
         """Answer with the first problem, and tell each of them by a log entry of its own."""
-        code, problems = found
-        told = [_placed(problem, staged.parent) for problem in problems]
-        first = told[0].text() if told else "it does not load"
-        text = first if len(told) <= 1 else f"{first} (and {len(told) - 1} more)"
+        told = [placed(problem, folder) for problem in objection.problems]
         records = [
-            self._record(sink, LogBody(TOPIC, _problem_fields(order.rid, one)))
+            self._record(sink, LogBody(TOPIC, problem_fields(order.rid, one)))
             for one in told[:SHOWN]
         ]
-        entry, change = self._office.audits.audited(_fields(order, sink, "rejected", code))
-        records += [entry, self._reply(order, sink, _Told("rejected", code, text))]
-        await self._office.keeps.commit(records, [change])
+        await self._office.keeps.commit(records)
+        text = told[0].text() if told else objection.text
+        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+        await self._answer(order, sink, Told("rejected", objection.code, text + more))
 
-    async def _answer(self, order: Order, sink: SinkName, told: _Told) -> None:
-        fields = _fields(order, sink, told.status, told.code)
+    async def _answer(self, order: Order, sink: SinkName, told: Told) -> None:
+        fields = order_fields(order, sink, told.status, told.code)
         entry, change = self._office.audits.audited(fields)
         reply = self._reply(order, sink, told)
         await self._office.keeps.commit([entry, reply], [change])
 
-    def _reply(self, order: Order, sink: SinkName, told: _Told) -> Record:
+    def _reply(self, order: Order, sink: SinkName, told: Told) -> Record:
         return self._record(sink, ReplyBody(order.rid, told.status, told.code, told.message))
 
     def _record(self, sink: SinkName, body: Body) -> Record:
@@ -312,53 +316,3 @@ def _key_of(remote: Remote) -> keys.Key:
     except (SettingsError, ValueError, ImportError) as error:
         _log.error("the key of `remote:` cannot be used: %s", error)
         raise LetterRefused("no_key", "the gateway cannot use the key of its site file") from error
-
-
-def _claimed_rid(letter: Letter) -> str | None:
-    """Return the `rid` that the sender, whoever it is, wants to be answered under."""
-    try:
-        return rid_of(opening.decoded(letter.payload))
-    except LetterRefused:
-        return None
-
-
-def _fields(
-    order: Order, sink: SinkName, status: str, code: str | None = None
-) -> tuple[tuple[str, str], ...]:
-    detail = order.hash[:16] if order.act is Act.CONFIG else ""
-    return (
-        ("rid", order.rid),
-        ("sink", str(sink)),
-        ("op", order.act.value),
-        ("status", status),
-        ("detail", detail if code is None else f"{code}: {detail}"),
-    )
-
-
-def _owed_fields(owed: Owed) -> tuple[tuple[str, str], ...]:
-    return (
-        ("rid", owed.rid),
-        ("sink", owed.sink),
-        ("op", Act.CONFIG.value),
-        ("status", owed.status),
-        ("detail", owed.code),
-    )
-
-
-def _placed(problem: Problem, folder: Path) -> Problem:
-    """Return a problem with its file as the bundle names it."""
-    return replace(problem, file=problem.file.removeprefix(f"{folder}/"))
-
-
-def _problem_fields(rid: str, problem: Problem) -> tuple[tuple[str, str], ...]:
-    chinese = problem.in_language("zh")
-    return (
-        ("rid", rid),
-        ("file", problem.file),
-        ("line", str(problem.line)),
-        ("col", str(problem.column)),
-        ("path", problem.path),
-        ("code", problem.code),
-        ("en", f"{problem.message}. {problem.remedy}"),
-        ("zh", f"{chinese.message}。{chinese.remedy}"),
-    )

@@ -71,6 +71,8 @@ class RemoteFiles:
         self._folder = state / FOLDER
         self._file = file
         self.book = _read_book(self._folder / BOOK)
+        self._noted: Mapping[str, str] = {}
+        """The operator's files as they were when they were loaded."""
 
     def recover(self) -> None:
         """Take back a trial that a power cut or a crash ended; called once, at the start."""
@@ -91,6 +93,21 @@ class RemoteFiles:
             self._write(replace(self.book, running=None, trying=None, last="damaged"))
             return self._file
         return self._of(bundle) / MAIN
+
+    @property
+    def main(self) -> Path:
+        """The main file of what runs, by the book; nothing is looked at."""
+        bundle = self.book.trying or self.book.running
+        return self._file if bundle is None else self._of(bundle) / MAIN
+
+    def note(self, own: Iterable[Path]) -> None:
+        """Note what the operator's files are now: these were just loaded."""
+        self._noted = self._fingerprint(map(str, own_files(own, self._file).values()))
+
+    def is_edited(self) -> bool:
+        """Whether the operator's files are others than those that count, and not loaded yet."""
+        expected = self._expected()
+        return self._fingerprint(expected) != dict(expected)
 
     @property
     def is_local(self) -> bool:
@@ -115,15 +132,9 @@ class RemoteFiles:
         _sync(self._folder)
         return target / MAIN
 
-    def begin(self, bundle: Bundle, owed: Owed, own: Iterable[Path]) -> None:
-        """Note that a staged bundle is tried; `owed` is said should the trial be cut short.
-
-        `own` are the files of the site that runs.
-        """
-        known = list(self.book.local)
-        if self.book.running is None:
-            known = [str(path) for path in own_files(own, self._file).values()]
-        local = self._fingerprint(known)
+    def begin(self, bundle: Bundle, owed: Owed) -> None:
+        """Note that a staged bundle is tried; `owed` is said should the trial be cut short."""
+        local = self._expected()
         self._write(replace(self.book, trying=bundle, local=local, owed=owed))
 
     def keep(self, owed: Owed) -> None:
@@ -152,6 +163,9 @@ class RemoteFiles:
         self._write(replace(self.book, owed=None))
 
     # --- private
+
+    def _expected(self) -> Mapping[str, str]:
+        return self._noted if self.is_local else self.book.local
 
     def _of(self, bundle: Bundle) -> Path:
         return self._folder / bundle.hash

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from gateway.app.asking import LineFailed
@@ -18,6 +19,7 @@ from gateway.model.quality import Quality
 from gateway.remote.health import Trial, Vitals, complaints
 from gateway.settings.site import Site
 
+TELL_WITHIN_S = 5.0
 ASK_WITHIN_S = 10.0
 """For one device that was changed; those of one line are asked one after the other."""
 
@@ -59,7 +61,7 @@ class Trials:
         watch_s = 0.0 if old.remote is None else old.remote.watch_s
         change = diff(old, site)
         owed = Owed(rid, str(sink), "failed", "interrupted", INTERRUPTED)
-        await asyncio.to_thread(self._files.begin, bundle, owed, old.files)
+        await asyncio.to_thread(self._files.begin, bundle, owed)
         await self._show(Configuration(bundle.hash, "trying", bundle.version))
         began_ms = house.clock.now_ms()
         await self._works.take_over(site)
@@ -101,8 +103,11 @@ class Trials:
         await asyncio.to_thread(self._files.owe, owed)
 
     async def _show(self, configuration: Configuration) -> None:
+        """Tell it. A platform that takes nothing now holds up no trial: it is told at a connect."""
         self._house.post.configuration = configuration
-        await self._house.platforms.tell()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TELL_WITHIN_S):
+                await self._house.platforms.tell()
 
     async def _answered(self, site: Site, change: SiteDiff, began_ms: int) -> frozenset[str]:
         """Return which devices that are new or were changed have answered since the beginning."""

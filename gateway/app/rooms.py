@@ -150,9 +150,7 @@ class Building:
             floor=grounds.state / FLOOR_NAME,
         )
         pipeline.redate = time.redated_readings
-        around = Around(
-            pipeline.inbox, self._commander, clock, pipeline.commit, time, grounds.post
-        )
+        around = Around(pipeline.inbox, self._commander, clock, pipeline.commit, time, grounds.post)
         platforms = Platforms(
             outbox, around, grounds.doors, make_session=seams.make_session, rng=seams.rng
         )

@@ -1,6 +1,7 @@
-"""The Alink family: Alibaba Cloud IoT and the platforms that speak like it (domain.md §2.2, §2.3).
+"""The Alink family: Alibaba Cloud IoT and the platforms that speak like it.
 
-Which one is the option `profile`; what they differ in is a table for each in `alink_profiles/`.
+Facts: domain.md §2.2, §2.3. Which one is the option `profile`; what they differ in is a table for
+each in `alink_profiles/`.
 Pure: what is sent where, limits, logins and acknowledgements are in the neighbours
 (`alink_up`, `alink_down`, `alink_session`, `alink_pending`).
 """

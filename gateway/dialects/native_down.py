@@ -1,4 +1,4 @@
-"""What a platform says on `dn/`: commands, acknowledgements, the time. Total: nothing raises."""
+"""What a platform says on `dn/`: commands, acknowledgements, letters. Total: nothing raises."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _flag(fields: _Json, key: str) -> bool:
     return found
 
 
-# --- acknowledgements and time
+# --- acknowledgements
 
 
 def _acknowledgement(arrival: Arrival, _device: DeviceId) -> Received:
@@ -239,16 +239,9 @@ def _count(fields: _Json, key: str) -> int:
     return cast("int", found)
 
 
-def _time(arrival: Arrival, _device: DeviceId) -> Received:
-    try:
-        return Received(platform_ms=_count(_object(arrival), "ts"))
-    except NotStrictJson as error:
-        return _dropped(arrival, str(error))
-
-
 _READERS: dict[str, Callable[[Arrival, DeviceId], Received]] = {
     "cmd": _command,
     "ack": _acknowledgement,
     "cfg": read_letter,
-    "time": _time,
 }
+"""By class. The platform's time is heard by `native_remote.TimeExchange`, which asks for it."""

@@ -128,7 +128,7 @@ def _fits(hint: Any, value: object) -> bool:  # noqa: ANN401, PLR0911 - one line
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - a tuple of texts
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)  # pyright: ignore[reportUnknownArgumentType] - a tuple of texts
 
 
 def _spelled(hint: Any) -> str:  # noqa: ANN401 - a type

@@ -41,7 +41,7 @@ class Keep(IntEnum):
 
 ALARM_SEVERITY = 2
 """Events from this severity on are never given up."""
-DIAGNOSTIC_TOPICS = frozenset({"line"})
+DIAGNOSTIC_TOPICS = frozenset({"line", "log", "bundle"})
 """Log entries that audit nothing."""
 
 

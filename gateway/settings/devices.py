@@ -53,8 +53,9 @@ class DeviceMaker:
         catalogue: Catalogue,
         lines: Mapping[str, PlacedLine],
         defaults: DefaultsEntry,
-        gateway: Gateway | None,
         problems: Problems,
+        *,
+        gateway: Gateway | None,
     ) -> None:
         self._catalogue = catalogue
         self._lines = lines

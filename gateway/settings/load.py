@@ -66,7 +66,7 @@ def _built(parts: SiteParts, main: Path, catalogue: Catalogue, problems: Problem
     drafts = check_unique(_drafts(parts, expander), problems)
     disabled = {i: d.settings.disabled for i, d in drafts.items() if d.settings.disabled}
     wanted = [draft for name, draft in drafts.items() if name not in disabled]
-    devices = DeviceMaker(catalogue, lines, defaults, gateway, problems).make(wanted)
+    devices = DeviceMaker(catalogue, lines, defaults, problems, gateway=gateway).make(wanted)
     lint(lines, devices, problems)
     derived = DerivedMaker(
         catalogue, [placed.device for placed in devices], gateway, problems

@@ -10,7 +10,7 @@ from gateway.settings.fields import Number, Strict
 
 
 class PositionEntry(Strict):
-    """A position. Chinese maps use several reference systems, up to 700 m apart: none is guessed."""
+    """A position. Maps of China use several systems, up to 700 m apart: none is guessed."""
 
     lon: Number = Field(ge=-180, le=180, description="Longitude in degrees, east positive.")
     lat: Number = Field(ge=-90, le=90, description="Latitude in degrees, north positive.")

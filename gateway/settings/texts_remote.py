@@ -39,4 +39,10 @@ REMOTE_TEXTS: Mapping[str, Wording] = {
         "运行中点位的个人信息类别和数据级别只能在现场降低，"
         "或通过 `remote: {{may: [privacy]}}` 放行。",
     ),
+    "LG-REM-06": Wording(
+        "a file of this machine, which is no part of the configuration, has the error {code}",
+        "Its text is not told from afar: run `linli check` at the site.",
+        "本机上不属于该配置的文件有错误 {code}",
+        "其内容不会远程告知：请在现场运行 `linli check`。",
+    ),
 }

@@ -38,7 +38,8 @@ def _site(base: Path) -> Path:
 def _apply(files: RemoteFiles, contents: dict[str, bytes], own: Path) -> None:
     bundle = Bundle(hash_of(contents), "v")
     files.stage(bundle, contents)
-    files.begin(bundle, CUT_SHORT, [own])
+    files.note([own])
+    files.begin(bundle, CUT_SHORT)
     files.keep(WELL)
 
 
@@ -122,7 +123,8 @@ def test_a_crash_in_a_trial_is_a_failed_trial(tmp_path: Path) -> None:
     files = _files(tmp_path)
     bundle = Bundle(hash_of(FIRST))
     files.stage(bundle, FIRST)
-    files.begin(bundle, CUT_SHORT, [own])
+    files.note([own])
+    files.begin(bundle, CUT_SHORT)
     assert _whole(files.source()) == FIRST, "a reload in the trial does not end it"
     after = _files(tmp_path)
     after.recover()
@@ -137,7 +139,8 @@ def test_an_edit_of_the_own_files_wins(tmp_path: Path, how: str) -> None:
     files = _files(tmp_path)
     bundle = Bundle(hash_of(FIRST))
     files.stage(bundle, FIRST)
-    files.begin(bundle, CUT_SHORT, [own, table])
+    files.note([own, table])
+    files.begin(bundle, CUT_SHORT)
     files.keep(WELL)
     assert files.source() != own
     if how == "edited":
@@ -149,6 +152,27 @@ def test_an_edit_of_the_own_files_wins(tmp_path: Path, how: str) -> None:
         (own.parent / "conf.d" / "new.yaml").write_bytes(b"")
     assert (files.source(), files.book.last) == (own, "superseded")
     assert _files(tmp_path).source() == own
+
+
+def test_an_edit_that_was_not_loaded_is_seen_before_and_after_a_configuration_comes(
+    tmp_path: Path,
+) -> None:
+    own = _site(tmp_path)
+    files = _files(tmp_path)
+    files.note([own])
+    assert not files.is_edited()
+    own.write_bytes(b"edited, not loaded")
+    assert files.is_edited()
+    files.note([own])
+    _apply(files, FIRST, own)
+    assert not files.is_edited()
+    own.write_bytes(b"edited again")
+    assert files.is_edited()
+    bundle = Bundle(hash_of(SECOND))
+    files.stage(bundle, SECOND)
+    files.begin(bundle, CUT_SHORT)
+    files.keep(WELL)
+    assert files.source() == own, "no edit is taken for one that the platform has seen"
 
 
 def test_a_damaged_bundle_or_book_lets_the_own_file_run(tmp_path: Path) -> None:
@@ -166,7 +190,7 @@ def test_a_disk_that_refuses_changes_nothing(tmp_path: Path) -> None:
     own = _site(tmp_path)
     (tmp_path / "state").write_text("no folder", encoding="utf-8")
     files = _files(tmp_path)
-    with pytest.raises(OSError, match="Not a directory|File exists"):
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
         files.stage(Bundle(hash_of(FIRST)), FIRST)
     assert files.source() == own
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import pytest
 
-from docs.generate.dialect_index import written
 from gateway.cli.main import load_verb, main, verb_names
 from gateway.cli.output import Exit
 from gateway.cli.verbs import explain_dialect
@@ -129,8 +128,3 @@ def _pattern(topic: str) -> re.Pattern[str]:
 def _is_told(topic: str, forms: str) -> bool:
     """Whether the last column names the topic of a cousin, such as `thing/event/post`."""
     return any(topic.endswith(f"/{told}") for told in re.findall(r"`([\w/]+/\w+)`", forms))
-
-
-def test_the_index_of_the_dialects_is_what_the_code_says() -> None:
-    for file, text in written():
-        assert file.read_text(encoding="utf-8") == text, "python -m docs.generate"

@@ -28,6 +28,8 @@ from gateway.settings.site_sinks import Sink
 from tests.support.natives import EP, GATE, GATE_COLUMN, NOW, committed, gate, meter, prop, setup
 
 PLATE, NAME, ROOM, NOTE = "CANARY-PLATE", "CANARY-NAME", "CANARY-ROOM", "CANARY-NOTE"
+RIDS = {"thingsboard": "rpc|5|0|gate-01"}
+"""Of a command, where a dialect finds in it what its platform asked."""
 PUBLIC = "closed"
 """The state of the gate, which everybody may see."""
 REST = """\
@@ -48,7 +50,7 @@ def _sink(name: str, folder: Path) -> Sink:
     assert loaded.site is not None
     (sink,) = loaded.site.sinks.values()
     if name == "alink":
-        products = {kind: "a1Product" for kind in ("parking.gate", "meter.electricity")}
+        products = dict.fromkeys(("parking.gate", "meter.electricity"), "a1Product")
         options = {**sink.options, "sessions": "none", "quality": "event", "products": products}
         return replace(sink, options=options)
     return sink
@@ -72,11 +74,12 @@ def _said(name: str, sink: Sink) -> bytes:
     spec = dialect.connect_spec(NOW)
     births = births_of(devices, door)
     said = [*dialect.connected(births, (), NOW)]
+    raised = EventBody("e1", "car", 1, "raised", "plate", PLATE, detail=NOTE)
     batch = (
         committed(prop("closed", False, PLATE, column=GATE_COLUMN), GATE, seq=1),
-        committed(EventBody("e1", "car", 1, "raised", "plate", PLATE, None, None, NOTE), GATE, seq=2),
-        committed(ReplyBody("r1", "done", None, NOTE, "plate", PLATE), GATE, seq=3),
-    )  # fmt: skip
+        committed(raised, GATE, seq=2),
+        committed(ReplyBody(RIDS.get(name, "r1"), "done", None, NOTE, "plate", PLATE), GATE, seq=3),
+    )
     passed = Passage(door).through(batch)
     for is_backfill in (False, True):
         said += dialect.encode(passed.items, NOW, is_backfill=is_backfill).publications

@@ -1,4 +1,4 @@
-"""The pages of Huawei IoTDA and JetLinks: their example loads, and no option is left out."""
+"""Pages of platforms with names of their own: the example loads, and no option is left out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ devices: []
 """
 
 
-@pytest.mark.parametrize("name", ["huawei_iotda", "jetlinks"])
+@pytest.mark.parametrize("name", ["homeassistant", "huawei_iotda", "jetlinks", "thingsboard"])
 def test_the_example_of_the_page_is_a_good_site(name: str, tmp_path: Path) -> None:
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     example = re.search(r"```yaml fragment\n(.*?)```", page, re.DOTALL)
@@ -34,7 +34,7 @@ def test_the_example_of_the_page_is_a_good_site(name: str, tmp_path: Path) -> No
     assert vet(loaded.site) == ()
 
 
-@pytest.mark.parametrize("name", ["huawei_iotda", "jetlinks"])
+@pytest.mark.parametrize("name", ["homeassistant", "huawei_iotda", "jetlinks", "thingsboard"])
 def test_the_page_names_every_option(name: str) -> None:
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     spec = registry.load(name)

@@ -63,7 +63,8 @@ def test_a_read_is_understood_with_and_without_points() -> None:
 
 
 def test_a_call_an_arming_and_an_acknowledgement_are_understood() -> None:
-    call = _set(op="call", p=..., fn="gate_cmd", args={"value": "open"}, token="7f", dry=True)
+    more = {"args": {"value": "open"}, "token": "7f", "dry": True}
+    call = _set(op="call", p=..., fn="gate_cmd", **more)
     arm = _set(op="arm", by="desk")
     seen = {"rid": "7f", "op": "event_ack", "eid": "01KA"}
     called, armed, acknowledged = (

@@ -2,12 +2,14 @@
 
 import json
 import re
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from paho.mqtt.client import topic_matches_sub
 
 from docs.generate import ASYNCAPI
 from docs.generate.asyncapi import asyncapi_document, classes
@@ -15,12 +17,19 @@ from gateway.dialects.contract import Received
 from gateway.model.command import BadCommand
 from gateway.model.ids import SinkName
 from gateway.model.publication import Arrival
+from gateway.privacy import sm2
+from gateway.privacy.sealing import Cipher, is_signed, opened
 from tests.support.natives import NOW, native
 from tests.support.payloads import SCHEMAS, faults, schemas
 from tests.support.tapped_payloads import judge
+from tests.support.uplinks import a_sink
 
 BASE = "fc/1/hz-fc-001/gw-03"
 CLASSES = set(classes())
+SM4_KEY = bytes.fromhex("0123456789abcdeffedcba9876543210")
+"""GB/T 32907-2016, annex A."""
+SM2_KEY = 0x3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8
+"""GB/T 32918.5-2017, annex A."""
 UP = {name for name in CLASSES if schemas()[name]["x-mqtt"]["topic"].startswith("up/")}
 
 
@@ -44,6 +53,28 @@ def test_what_a_platform_may_say_is_understood(kind: str) -> None:
         assert heard.dropped == ()
         assert not [one for one in heard.commands if isinstance(one, BadCommand)]
         assert heard != Received(), "it was taken for nothing"
+
+
+def test_the_sealed_example_opens_with_the_keys_of_the_standards() -> None:
+    schema = json.loads((SCHEMAS.parent / "sealed.json").read_text(encoding="utf-8"))
+    (example,) = schema["examples"]
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid(example)  # pyright: ignore[reportUnknownMemberType] - half typed
+    topic, there = f"{BASE}/up/state/_", json.dumps(example).encode()
+    plain = opened(topic, there, Cipher("sm4-gcm", SM4_KEY))
+    assert json.loads(plain) == schemas()["state"]["examples"][1]
+    assert is_signed(topic, there, plain, sm2.public_key(SM2_KEY))
+    assert not is_signed(f"{BASE}/up/state/em-01", there, plain, sm2.public_key(SM2_KEY))
+
+
+def test_the_letter_of_the_example_holds_an_order() -> None:
+    schema = json.loads((SCHEMAS.parent / "order.json").read_text(encoding="utf-8"))
+    validator = Draft202012Validator(schema)
+    letters = [example["payload"] for example in schemas()["cfg"]["examples"]]
+    orders = [json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))) for text in letters]
+    for order in (*orders, *schema["examples"]):
+        assert validator.is_valid(order)  # pyright: ignore[reportUnknownMemberType] - half typed
+        assert not validator.is_valid({**order, "do": "reboot"})  # pyright: ignore[reportUnknownMemberType]
 
 
 def test_the_asyncapi_document_is_what_the_schemas_say() -> None:
@@ -110,6 +141,27 @@ def test_every_channel_has_an_operation_and_its_topic_parameters() -> None:
     for name, channel in document["channels"].items():
         asked = {part[1:-1] for part in channel["address"].split("/") if part.startswith("{")}
         assert asked == set(channel["parameters"]), name
+
+
+@pytest.mark.parametrize("server", ["platform", "at_the_site"])
+def test_the_session_of_the_document_is_that_of_the_dialect(server: str) -> None:
+    told = _document()["servers"][server]["bindings"]["mqtt"]
+    place = {"root": "fc", "site": "hz-fc-001", "gateway": "gw-03"}
+    spec, sink = native().connect_spec(NOW), a_sink(1883)
+    assert told["clientId"].format(**place) == spec.client_id
+    assert told["keepAlive"] == sink.keepalive_s
+    assert spec.will is not None
+    assert told["lastWill"]["topic"].format(**place) == spec.will.topic
+    assert told["lastWill"]["qos"] == spec.will.qos
+    assert told["lastWill"]["retain"] is spec.will.is_retained
+    (heard,) = spec.subscriptions
+    below = {kind: schemas()[kind]["x-mqtt"] for kind in CLASSES - UP}
+    for facts in below.values():
+        topic = f"{BASE}/{facts['topic'].replace('{device}', 'em-01')}"
+        assert topic_matches_sub(heard.topic, topic)
+        assert facts["qos"] == heard.qos
+        assert not facts["retain"]
+        assert not heard.wants_retained
 
 
 def _references(node: Any) -> list[str]:

@@ -2,13 +2,11 @@
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import re
 import shlex
 from contextlib import aclosing
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,30 +17,18 @@ from gateway.model.record import StateBody
 from simulators.cli import load_verb
 from tests.support.mosquitto import mosquitto
 from tests.support.natives import METER, NOW, births, committed, native, prop
-from tests.support.payload_page import page
 from tests.support.payloads import faults, schemas
+from tests.support.platform_samples import sample
 from tests.support.uplinks import a_sink, gather, running_uplink
 
 PLATFORM = Path(__file__).parents[2] / "docs" / "platform"
-PAGES = sorted(PLATFORM.rglob("*.md"))
+CHINESE = PLATFORM.parents[0] / "zh" / "platform"
+PAGES = sorted([*PLATFORM.rglob("*.md"), *CHINESE.rglob("*.md")])
 
 
 def _fenced(page: Path, language: str) -> list[str]:
     text = page.read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, PLATFORM / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_payload_page_is_what_the_schemas_say() -> None:
-    assert (PLATFORM / "payload.md").read_text(encoding="utf-8") == page()
 
 
 def _example_faults(example: dict[str, Any]) -> list[str] | None:
@@ -57,7 +43,7 @@ def _example_faults(example: dict[str, Any]) -> list[str] | None:
     return None if kind is None else faults(example, kind)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PLATFORM.parent)))
 def test_the_json_of_a_page_is_valid(page: Path) -> None:
     for example in map(json.loads, _fenced(page, "json")):
         assert _example_faults(example) == [], example
@@ -69,7 +55,7 @@ def test_the_guide_shows_values_commands_and_acknowledgements() -> None:
     assert keys >= {"v", "q", "ranges", "resend", "op", "token"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PLATFORM.parent)))
 def test_every_simulator_command_of_a_page_can_be_typed(page: Path) -> None:
     for block in _fenced(page, "console"):
         for line in re.findall(r"^linli-sim (.+)$", block, re.MULTILINE):
@@ -87,10 +73,12 @@ def test_the_hash_of_the_guide_is_the_hash_of_the_audit() -> None:
     assert names["hash_of"](log) == hash_of(Entry(log["dev"], log["topic"], log["fields"]))
 
 
-def test_the_guide_names_every_class() -> None:
+def test_both_guides_name_every_class() -> None:
     guide = (PLATFORM / "guide.md").read_text(encoding="utf-8")
+    chinese = (CHINESE / "README.md").read_text(encoding="utf-8")
     for kind in schemas().keys() - {"envelope"}:
         assert f"| `{kind}` |" in guide
+        assert re.search(rf"^\|[^|]*`{kind}`", chinese, re.MULTILINE), kind
 
 
 async def test_the_sample_consumer_gives_every_record_once(tmp_path: Path) -> None:
@@ -101,7 +89,7 @@ async def test_the_sample_consumer_gives_every_record_once(tmp_path: Path) -> No
     with mosquitto(tmp_path) as broker:
         async with (
             running_uplink(a_sink(broker.port)) as uplink,
-            aclosing(_load("consumer").consume("127.0.0.1", broker.port)) as records,
+            aclosing(sample("consumer").consume("127.0.0.1", broker.port)) as records,
             asyncio.timeout(10),
         ):
             await uplink.connected()

@@ -14,6 +14,7 @@ import yaml
 
 from docs.generate import FOLDER, PAGES
 from docs.generate.markdown import anchor
+from gateway.app.vet import vet
 from gateway.cli.main import load_verb, verb_names
 from gateway.settings.load import load_site
 from gateway.settings.models_profile import ProfileFile
@@ -102,7 +103,9 @@ def test_every_yaml_example_loads_without_errors(block: Block, tmp_path: Path) -
     if block.keys <= SITE_KEYS:
         assert block.mark == "fragment" * block.is_fragment, "write `yaml fragment` for a part"
         file.write_text(_completed(block, SITE_REST), encoding="utf-8")
-        assert not _errors(load_site(file).problems)
+        loaded = load_site(file)
+        vetted = () if loaded.site is None else vet(loaded.site)
+        assert not _errors((*loaded.problems, *vetted))
     else:
         assert block.keys <= PROFILE_KEYS, f"{block} is neither of a site nor of a profile"
         file.write_text(_completed(block, PROFILE_REST), encoding="utf-8")

@@ -44,7 +44,7 @@ def test_every_dialect_has_a_page_that_says_all(name: str) -> None:
     assert [section for section in SECTIONS if section not in text] == []
     assert re.search(r"^## (What is sent where|Topics)$", text, re.MULTILINE)
     assert "ack: app" in text, "what confirms a record"
-    assert re.search(r"at most|limit|One message", text), "what one message holds"
+    assert re.search(r"at most|limit|One message|beyond", text), "what one message holds"
 
 
 @pytest.mark.parametrize("name", registry.names())

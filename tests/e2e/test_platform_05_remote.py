@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.kit_gateway import linli, status, write_profile, write_site
+from tests.e2e.kit_gateway import linli, status, until, write_profile, write_site
 from tests.e2e.kit_platform import Platform
 from tests.e2e.kit_slave import Slave
 from tests.support.gateway_process import GatewayProcess, running_gateway
@@ -43,9 +43,9 @@ version: 1
 gateway: {{id: gw-05, site: e2e, clock: trusted, operator: 王小明}}
 remote: {{secret: {{credential: remote}}, watch: {watch}}}
 store: {{commit_every: 50ms}}
-defaults: {{timeout: 300ms, retries: 0, offline_after: 1}}
+defaults: {{timeout: 1s, retries: 0, offline_after: 2}}
 sinks:
-  platform: {{url: "mqtt://127.0.0.1:{broker}"}}
+  platform: {{url: "mqtt://127.0.0.1:{broker}", options: {{ask_time_s: 1}}}}
 buses:
   tcp: {{tcp: "127.0.0.1:{slave}"}}
 """
@@ -58,6 +58,9 @@ DEAD = ONE.replace("address: 1", "address: 9")
 TOPIC = "fc/1/e2e/gw-05/dn/cfg/_"
 HOUR_MS = 3_600_000
 SILENT = 9
+AHEAD_MS = 3_600_000
+WAY_MS = 10_000
+"""A slow machine: the answer may have been so long on its way."""
 PERSONAL = ("王小明", "浙A12345", SECRET.decode())
 
 
@@ -92,6 +95,10 @@ class Town:
     def reported(self) -> dict[str, Any]:
         """Return what the newest birth of the gateway says of its configuration."""
         return self.platform.of("birth", "_")[-1].body["cfg"]
+
+    def status(self) -> dict[str, Any]:
+        """Return what `linli status --json` shows."""
+        return json.loads(linli(self.base, "status", "--json").stdout)
 
     def order(self, do: str, **fields: Any) -> dict[str, Any]:
         """Return a fresh order."""
@@ -128,19 +135,33 @@ class Town:
         ]
 
 
-@pytest.fixture
-def town(tmp_path: Path) -> Generator[Town]:
-    write_profile(tmp_path, "e2e/pump", PROFILE)
-    (tmp_path / "credentials").mkdir()
-    (tmp_path / "credentials" / "remote").write_bytes(SECRET)
-    with Slave() as slave, mosquitto(tmp_path) as broker, Platform(broker.port) as platform:
+@contextmanager
+def a_town(base: Path) -> Generator[Town]:
+    """Build everything but the gateway."""
+    write_profile(base, "e2e/pump", PROFILE)
+    (base / "credentials").mkdir()
+    (base / "credentials" / "remote").write_bytes(SECRET)
+    with Slave() as slave, mosquitto(base) as broker, Platform(broker.port) as platform:
         slave.silent.add(SILENT)
-        made = Town(slave, broker, platform, tmp_path)
-        write_site(tmp_path, made.head() + ONE, "gateway.yaml")
+        made = Town(slave, broker, platform, base)
+        write_site(base, made.head() + ONE, "gateway.yaml")
         yield made
 
 
-def test_a_configuration_is_tried_kept_and_reported_and_runs_after_a_restart_too(
+@pytest.fixture
+def town(tmp_path: Path) -> Generator[Town]:
+    with a_town(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Generator[Town]:
+    """A town with a gateway that runs its own file before and after each test."""
+    with a_town(tmp_path_factory.mktemp("steady")) as made, made.gateway():
+        yield made
+
+
+def test_a_configuration_is_tried_and_kept_until_the_operator_edits_the_own_file(
     town: Town,
 ) -> None:
     with town.gateway() as gateway:
@@ -164,82 +185,91 @@ def test_a_configuration_is_tried_kept_and_reported_and_runs_after_a_restart_too
         assert births == [], "what runs already is not touched"
     assert town.file.read_text(encoding="utf-8") == town.head() + ONE, "never written"
     seen = len(town.platform.so_far())
-    with town.gateway():
+    with town.gateway() as gateway:
         birth = town.platform.wait_for("birth", device="_", after=seen).body
         assert birth["cfg"] == expected
         town.platform.wait_for("prop", device="pump-2", after=seen)
+        edited = town.head() + ONE + "  - {id: pump-3, profile: e2e/pump, bus: tcp, address: 3}\n"
+        town.file.write_text(edited, encoding="utf-8")
+        other = town.send(town.configuration(town.head() + ONE.replace("浙", "苏")))
+        assert (other["st"], other["code"]) == ("rejected", "conflict"), "not loaded, and not lost"
+        assert linli(town.base, "reload").returncode == 0
+        town.platform.wait_for("prop", device="pump-3")
+        assert status(gateway)["configuration"]["state"] == "superseded"
+        town.platform.wait_for("birth", lambda b: b["cfg"]["state"] == "superseded", device="_")
+        stale = town.configuration(town.head() + TWO, base=expected["hash"])
+        assert town.send(stale)["code"] == "conflict"
 
 
 def test_what_is_not_signed_for_this_gateway_now_is_refused_audited_and_answered(
-    town: Town,
+    steady: Town,
 ) -> None:
-    with town.gateway():
-        runs = town.reported()
-        good = town.configuration(town.head() + TWO)
-        forged = town.send(good, b"another secret of thirty-two bytes")
-        assert (forged["st"], forged["code"]) == ("rejected", "bad_signature")
-        town.platform.publish(TOPIC, json.dumps(good))  # not signed at all
-        town.platform.wait_for(
-            "log", lambda e: e["topic"] == "dropped" and "not signed" in e["fields"]["reason"]
-        )
-        for fields, code in (
-            ({"gw": "gw-06"}, "wrong_gateway"),
-            ({"exp": 1}, "expired"),
-            ({"exp": good["exp"] + 48 * HOUR_MS}, "bad_expiry"),
-            ({"hash": "0" * 64}, "bad_hash"),
-            ({"base": "0" * 64}, "conflict"),
-            ({"files": {"../x.yaml": ""}}, "bad_order"),
-            ({"files": {"profiles/x.yaml": ""}}, "bad_order"),
-        ):
-            answer = town.send(town.configuration(town.head() + TWO, **fields))
-            assert (answer["st"], answer["code"]) == ("rejected", code)
-        log = town.order("log")
-        assert town.send(log)["st"] == "done"
-        older = town.send({**log, "rid": "old", "n": log["n"] - 1})
-        assert (older["st"], older["code"]) == ("rejected", "replayed")
-        assert town.reported() == runs
-        for code in ("bad_signature", "wrong_gateway", "expired", "replayed"):
-            town.platform.wait_for(
-                "log", lambda e, code=code: e["fields"].get("reason") == code
-            )
+    town = steady
+    runs = town.reported()
+    good = town.configuration(town.head() + TWO)
+    forged = town.send(good, b"another secret of thirty-two bytes")
+    assert (forged["st"], forged["code"]) == ("rejected", "bad_signature")
+    town.platform.publish(TOPIC, json.dumps(good))  # not signed at all
+    town.platform.wait_for(
+        "log", lambda e: e["topic"] == "dropped" and "not signed" in e["fields"]["reason"]
+    )
+    for fields, code in (
+        ({"gw": "gw-06"}, "wrong_gateway"),
+        ({"exp": 1}, "expired"),
+        ({"exp": good["exp"] + 48 * HOUR_MS}, "bad_expiry"),
+        ({"hash": "0" * 64}, "bad_hash"),
+        ({"base": "0" * 64}, "conflict"),
+        ({"files": {"../x.yaml": ""}}, "bad_order"),
+        ({"files": {"profiles/x.yaml": ""}}, "bad_order"),
+    ):
+        answer = town.send(town.configuration(town.head() + TWO, **fields))
+        assert (answer["st"], answer["code"]) == ("rejected", code)
+    log = town.order("log")
+    assert town.send(log)["st"] == "done"
+    older = town.send({**log, "rid": "old", "n": log["n"] - 1})
+    assert (older["st"], older["code"]) == ("rejected", "replayed")
+    assert town.reported() == runs
+    for code in ("bad_signature", "wrong_gateway", "expired", "replayed"):
+        town.platform.wait_for("log", lambda e, code=code: e["fields"].get("reason") == code)
 
 
 def test_a_bad_configuration_is_answered_with_its_places_in_both_languages_and_not_run(
-    town: Town,
+    steady: Town,
 ) -> None:
-    with town.gateway():
-        text = town.head() + ONE.replace("bus: tcp", "bus: tpc")
-        order = town.configuration(text)
-        answer = town.send(order)
-        assert (answer["st"], answer["code"]) == ("rejected", "bad_config")
-        line = text[: text.index("tpc")].count("\n") + 1
-        assert answer["msg"].startswith(f"gateway.yaml:{line}:")
-        (problem,) = town.logs("cfg", order["rid"])
-        assert (problem["file"], problem["line"]) == ("gateway.yaml", str(line))
-        assert "tpc" in problem["en"]
-        assert "tpc" in problem["zh"]
-        assert problem["en"] != problem["zh"]
-        broader = town.head().replace("}\nbuses", ", max_level: L4}\nbuses") + ONE
-        refused = town.send(town.configuration(broader))
-        assert (refused["st"], refused["code"]) == ("rejected", "not_allowed")
-        assert "sinks" in refused["msg"]
-        weaker = town.send(town.configuration(town.head("2s") + ONE))
-        assert (weaker["code"], "remote" in weaker["msg"]) == ("not_allowed", True)
-        assert town.reported()["state"] == "local"
+    town = steady
+    runs = town.reported()
+    text = town.head() + ONE.replace("bus: tcp", "bus: tpc")
+    order = town.configuration(text)
+    answer = town.send(order)
+    assert (answer["st"], answer["code"]) == ("rejected", "bad_config")
+    line = text[: text.index("tpc")].count("\n") + 1
+    assert answer["msg"].startswith(f"gateway.yaml:{line}:")
+    (problem,) = town.logs("cfg", order["rid"])
+    assert (problem["file"], problem["line"]) == ("gateway.yaml", str(line))
+    assert "tpc" in problem["en"]
+    assert "tpc" in problem["zh"]
+    assert problem["en"] != problem["zh"]
+    broader = town.head().replace("}}\nbuses", "}, max_level: L4}\nbuses") + ONE
+    refused = town.send(town.configuration(broader))
+    assert (refused["st"], refused["code"]) == ("rejected", "not_allowed")
+    assert "sinks" in refused["msg"]
+    weaker = town.send(town.configuration(town.head("2s") + ONE))
+    assert (weaker["code"], "remote" in weaker["msg"]) == ("not_allowed", True)
+    assert town.reported() == runs
 
 
-def test_a_configuration_that_loses_a_device_is_taken_back(town: Town) -> None:
-    with town.gateway():
-        runs = town.reported()
-        answer = town.send(town.configuration(town.head() + DEAD))
-        assert (answer["st"], answer["code"]) == ("failed", "rolled_back"), answer
-        assert "pump-1" in answer["msg"]
-        expected = {**runs, "state": "rolled_back"}
-        seen = len(town.platform.so_far())
-        town.platform.wait_for("birth", lambda b: b["cfg"] == expected, device="_")
-        town.platform.wait_for(
-            "prop", lambda p: p["pts"][0].get("q", 192) == 192, device="pump-1", after=seen
-        )
+def test_a_configuration_that_loses_a_device_is_taken_back(steady: Town) -> None:
+    town = steady
+    runs = town.reported()
+    answer = town.send(town.configuration(town.head() + DEAD))
+    assert (answer["st"], answer["code"]) == ("failed", "rolled_back"), answer
+    assert "pump-1" in answer["msg"]
+    expected = {**runs, "state": "rolled_back"}
+    seen = len(town.platform.so_far())
+    town.platform.wait_for("birth", lambda b: b["cfg"] == expected, device="_")
+    town.platform.wait_for(
+        "prop", lambda p: p["pts"][0].get("q", 192) == 192, device="pump-1", after=seen
+    )
 
 
 def test_a_kill_in_the_middle_of_a_trial_leaves_what_ran_before_and_says_so(town: Town) -> None:
@@ -262,33 +292,31 @@ def test_a_kill_in_the_middle_of_a_trial_leaves_what_ran_before_and_says_so(town
         assert replayed["code"] == "replayed", "the count of letters survives a kill"
 
 
-def test_an_operator_who_edits_the_own_file_has_the_last_word(town: Town) -> None:
-    with town.gateway() as gateway:
-        town.send(town.configuration(town.head() + TWO))
-        edited = town.head() + ONE + "  - {id: pump-3, profile: e2e/pump, bus: tcp, address: 3}\n"
-        town.file.write_text(edited, encoding="utf-8")
-        assert linli(town.base, "reload").returncode == 0
-        town.platform.wait_for("prop", device="pump-3")
-        assert status(gateway)["configuration"]["state"] == "superseded"
-        town.platform.wait_for("birth", lambda b: b["cfg"]["state"] == "superseded", device="_")
-        stale = town.configuration(town.head() + TWO, base=hash_of_files({"gateway.yaml": "old"}))
-        assert town.send(stale)["code"] == "conflict"
+def test_a_support_bundle_comes_whole_and_with_nothing_personal_in_it(steady: Town) -> None:
+    town = steady
+    order = town.order("bundle")
+    assert town.send(order)["st"] == "done"
+    parts = sorted(town.logs("bundle", order["rid"]), key=lambda part: int(part["part"]))
+    assert [part["part"] for part in parts] == [str(n + 1) for n in range(len(parts))]
+    assert {part["parts"] for part in parts} == {str(len(parts))}
+    content = b"".join(b64decode(part["base64"]) for part in parts)
+    assert hashlib.sha256(content).hexdigest() == parts[0]["sha256"]
+    linli(town.base, "support", str(town.base / "own.zip"))
+    for packed in (content, (town.base / "own.zip").read_bytes()):
+        with zipfile.ZipFile(io.BytesIO(packed)) as bundle:
+            texts = {name: bundle.read(name).decode() for name in bundle.namelist()}
+        assert json.loads(texts["site.json"])["devices"]["pump-1"]["profile"] == "e2e/pump"
+        assert json.loads(texts["status.json"])["gateway"] == "gw-05"
+        assert "start gateway=gw-05" in texts["log.txt"]
+        assert not [word for word in PERSONAL for text in texts.values() if word in text]
 
 
-def test_a_support_bundle_comes_whole_and_with_nothing_personal_in_it(town: Town) -> None:
-    with town.gateway():
-        order = town.order("bundle")
-        assert town.send(order)["st"] == "done"
-        parts = sorted(town.logs("bundle", order["rid"]), key=lambda part: int(part["part"]))
-        assert [part["part"] for part in parts] == [str(n + 1) for n in range(len(parts))]
-        assert {part["parts"] for part in parts} == {str(len(parts))}
-        content = b"".join(b64decode(part["base64"]) for part in parts)
-        assert hashlib.sha256(content).hexdigest() == parts[0]["sha256"]
-        linli(town.base, "support", str(town.base / "own.zip"))
-        for packed in (content, (town.base / "own.zip").read_bytes()):
-            with zipfile.ZipFile(io.BytesIO(packed)) as bundle:
-                texts = {name: bundle.read(name).decode() for name in bundle.namelist()}
-            assert json.loads(texts["site.json"])["devices"]["pump-1"]["profile"] == "e2e/pump"
-            assert json.loads(texts["status.json"])["gateway"] == "gw-05"
-            assert "start gateway=gw-05" in texts["log.txt"]
-            assert not [word for word in PERSONAL for text in texts.values() if word in text]
+def test_a_platform_that_is_asked_for_the_time_tells_how_far_it_is_ahead(steady: Town) -> None:
+    town, seen = steady, len(steady.platform.so_far())
+    asked = town.platform.wait_for("log", lambda e: e["topic"] == "time", after=seen).body
+    sent = int(asked["fields"]["t1"])
+    answer = {"t1": sent, "t2": sent + AHEAD_MS, "t3": sent + AHEAD_MS}
+    town.platform.publish("fc/1/e2e/gw-05/dn/time/_", json.dumps(answer))
+    until(lambda: "platform" in town.status()["platform_times"], "the time was taken")
+    told = town.status()["platform_times"]["platform"]
+    assert abs(told["ahead_ms"] - AHEAD_MS) <= WAY_MS, told

@@ -6,6 +6,7 @@ from the schemas that it points to; nothing else of the repository is asked.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
@@ -27,6 +28,7 @@ from tests.e2e.kit_platform import WAIT_S, Platform
 from tests.e2e.kit_slave import Slave
 from tests.support.gateway_process import running_gateway
 from tests.support.mosquitto import mosquitto
+from tests.support.platform_samples import sample
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "platform" / "asyncapi.yaml"
 PROFILE = """\
@@ -49,6 +51,8 @@ points:
     value: bool
     priority: alarm
     events: [{type: leak, severity: 3, when: {equals: true}}]
+  out_1: {table: coil, register: 8, value: bool, access: rw, write: {dangerous: true}}
+  out_2: {table: coil, register: 9, value: bool, access: rw}
 """
 SITE = """\
 version: 1
@@ -61,7 +65,9 @@ buses:
 devices:
   - {{id: em-01, profile: e2e/cellar, bus: tcp, address: 1}}
 commands:
-  allow: [{{device: em-01, points: ["*"], ops: [read]}}]
+  allow:
+    - {{device: em-01, points: ["*"], ops: [read]}}
+    - {{device: em-01, points: ["out_*"], ops: [set], by: [sample], dangerous: true}}
 """
 PLACE = {"root": "fc", "site": "e2e", "gateway": "gw-10", "device": "em-01"}
 """What somebody with the document is told besides: where it is, and one device."""
@@ -212,6 +218,8 @@ class Heard:
     messages: list[MQTTMessage]
     all_topics: set[str]
     """Of whatever the gateway published upwards, seen by somebody else."""
+    sample_replies: dict[str, tuple[Any, Any]]
+    """What docs/platform/command.py was told, and what the device then showed, by point."""
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +229,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
     write_profile(base, "e2e/cellar", PROFILE)
     known = tuple(channels())
     below = {one.name: one for one in known if not one.is_said}
+    told: dict[str, tuple[Any, Any]] = {}
     with (
         mosquitto(base) as broker,
         Slave() as slave,
@@ -243,10 +252,16 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
             stranger.wait_for("log", lambda log: log["topic"] == "command")
             for rid in _rids(below["cmd"]):
                 stranger.wait_for("reply", lambda reply, rid=rid: reply["rid"] == rid)
+            command, at = sample("command"), ("127.0.0.1", broker.port)
+            for address, point in enumerate(("out_1", "out_2", "out_3"), 8):
+                asked = command.set_point(at, "fc/1/e2e/gw-10", "em-01", **{point: True})
+                reply = asyncio.run(asked)
+                told[point] = ((reply["st"], reply["code"]), slave.bit(1, address))
             gateway.kill()
         stranger.wait_for("state", lambda state: state["dev"] == "_" and not state["online"])
         witness.wait_for("state", lambda state: state["dev"] == "_" and not state["online"])
-        return Heard(known, list(stranger.heard), {m.topic for m in witness.so_far()})
+        topics = {m.topic for m in witness.so_far()}
+        return Heard(known, list(stranger.heard), topics, told)
 
 
 def _rids(channel: Channel) -> list[str]:
@@ -281,10 +296,18 @@ def test_platform_08_commands_of_the_document_are_answered_where_it_says(heard: 
         if message.topic == reply.topic():
             body = json.loads(message.payload)
             answered[body[reply.rid_key]] = body["st"]
-    assert answered.keys() == set(_rids(asked))
+    assert answered.keys() >= set(_rids(asked))
     reads = {example["rid"] for example in asked.examples if example["op"] == "read"}
     assert {answered[rid] for rid in reads} == {"done"}
-    assert {answered[rid] for rid in answered.keys() - reads} <= {"rejected", "expired"}
+    assert {answered[rid] for rid in set(_rids(asked)) - reads} <= {"rejected", "expired"}
+
+
+def test_platform_08_the_sample_arms_what_is_dangerous_and_sets_it(heard: Heard) -> None:
+    assert heard.sample_replies == {
+        "out_1": (("done", None), True),
+        "out_2": (("done", None), True),
+        "out_3": (("rejected", "no_point"), False),
+    }
 
 
 def test_platform_08_a_validator_of_the_document_refuses_what_is_wrong() -> None:

@@ -26,7 +26,8 @@ RFC_8037_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a
 RFC_8037 = {
     "protected": "eyJhbGciOiJFZERTQSJ9",
     "payload": "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
-    "signature": "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+    "signature": "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5B"
+    "hVsPt9g7sVvpAr_MuM0KAg",
 }
 """RFC 8037, appendix A.4 and A.5."""
 

@@ -25,9 +25,14 @@ SCHEMA = json.loads(
 GOOD: dict[str, Any] = SCHEMA["examples"][0]
 
 
+def _faults(found: dict[str, Any]) -> list[str]:
+    validator: Any = Draft202012Validator(SCHEMA)
+    return [error.message for error in validator.iter_errors(found)]
+
+
 def test_the_examples_of_the_schema_are_valid_and_understood() -> None:
     for example in SCHEMA["examples"]:
-        assert not list(Draft202012Validator(SCHEMA).iter_errors(example))
+        assert _faults(example) == []
         order = read_order(json.dumps(example).encode())
         assert (order.act, order.number) == (Act(example["do"]), example["n"])
         assert hash_of(order.files) == order.hash or order.act is not Act.CONFIG

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 SECRET = b"0123456789abcdef0123456789abcdef-test"
@@ -28,6 +28,14 @@ def letter(
     body = b64(payload)
     signature = hmac.new(secret, f"{protected}.{body}".encode(), hashlib.sha256).digest()
     return json.dumps({"protected": protected, "payload": body, "signature": b64(signature)})
+
+
+def letter_signed_by(sign: Callable[[bytes], bytes], order: Mapping[str, Any]) -> str:
+    """Return a letter signed with an Ed25519 key."""
+    protected = b64(json.dumps({"alg": "EdDSA", "typ": "linli-cfg"}).encode())
+    body = b64(json.dumps(order).encode())
+    signature = b64(sign(f"{protected}.{body}".encode()))
+    return json.dumps({"protected": protected, "payload": body, "signature": signature})
 
 
 def hash_of_files(files: Mapping[str, str]) -> str:

@@ -1,31 +1,27 @@
-"""Write docs/platform/payload.md from the JSON Schemas: `python -m tests.support.payload_page`."""
+"""docs/platform/payload.md: every field of every class, from the JSON Schemas."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from docs.generate.asyncapi import classes
-from tests.support.payloads import schemas
+from docs.generate.asyncapi import classes, schemas
 
-PAGE = Path(__file__).parents[2] / "docs" / "platform" / "payload.md"
 SHARED = ("k", "seq", "pv")
 """Fields of the envelope that a class only narrows."""
 _Rule: TypeAlias = dict[str, Any]
 
 
-def page() -> str:
-    """Return the text of payload.md."""
+def payload_page() -> str:
+    """Return the page."""
     return "\n".join(_lines()) + "\n"
 
 
 def _lines() -> Iterator[str]:
     yield "# Payload reference, dialect `native`, version 1"
     yield ""
-    yield "Made from the JSON Schemas in `config/schema/payload` by"
-    yield "`tests/support/payload_page.py`; a test holds this page against them."
+    yield "Made by `make docs` from the JSON Schemas in `config/schema/payload`."
     yield "What it all means is in [guide.md](guide.md)."
     for name in ("envelope", *classes()):
         yield from _section(name, _schema(name))
@@ -91,7 +87,3 @@ def _type(rule: object) -> str:
 
 def _schema(name: str) -> _Rule:
     return schemas()[name]
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
