@@ -22,7 +22,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@./deploy/test-packages.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

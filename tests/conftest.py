@@ -6,6 +6,8 @@ import asyncio
 import functools
 import gc
 import inspect
+import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,7 +18,7 @@ import pytest
 
 from tests.support import tapped_payloads
 
-PAYLOADS = Path(__file__).parents[1] / "build" / "payloads"
+PAYLOADS = Path(__file__).parents[1] / "build" / "payloads" / str(os.getpid())
 """Where every process of a run writes down what it says."""
 THREAD_END_S = 2.0
 ENDING_ROUNDS = 10
@@ -30,14 +32,13 @@ def pytest_configure() -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     PAYLOADS.mkdir(parents=True, exist_ok=True)
-    for file in PAYLOADS.glob("*.tap"):
-        file.unlink()
     tapped_payloads.watch(PAYLOADS)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run in which any payload was against its schema."""
     judged = tapped_payloads.judge(PAYLOADS)
+    shutil.rmtree(PAYLOADS)
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     reporter.write_line(f"\n{judged.payloads} payloads held against their schemas")
     for fault in judged.faults:

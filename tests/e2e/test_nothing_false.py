@@ -1,9 +1,8 @@
 """Nothing false: faults mixed at 10 %, from the wire up to what a platform reads in the payload.
 
 Every published value is held against what the meters put on the wire: of that device and point,
-all of it in one answer, between the request's first byte and the reply's last. Quick are 20,000
-transactions; the 100,000 of the issue are the test that is marked slow, or
-`python -m tests.e2e.test_nothing_false`.
+all of it in one answer, between the request's first byte and the reply's last. Here are 30,000
+transactions; `make nothing-false` judges 100,000.
 """
 
 from __future__ import annotations
@@ -203,10 +202,8 @@ def test_the_audit_finds_a_value_that_nobody_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_nothing_false_is_published_over_100000_transactions(tmp_path: Path) -> None:
-    for seed in range(10, 20):
-        judge(tmp_path / str(seed), seed, 10_000)
+def test_nothing_false_is_published_over_10000_transactions(tmp_path: Path) -> None:
+    judge(tmp_path / "10", 10, 10_000)
 
 
 if __name__ == "__main__":
