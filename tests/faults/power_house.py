@@ -21,8 +21,6 @@ from tests.support.mosquitto import Mosquitto, mosquitto
 UNITS = 4
 OFTEN = {"store": "{commit_every: 200ms}"}
 LOOK_S = 0.01
-SUBSCRIBER = "books"
-"""Its session outlives a broker that hangs for longer than its keep-alive."""
 
 
 @dataclass
@@ -84,13 +82,18 @@ def house(
     profile: str = PROFILE_TEXT,
     settings: Mapping[str, str] = OFTEN,
     broker_lines: Sequence[str] = ("max_inflight_messages 0",),
+    subscriber: str | None = None,
 ) -> Generator[House]:
-    """Yield a house whose gateway does not run yet."""
+    """Yield a house whose gateway does not run yet.
+
+    A `subscriber` with a name has a session that outlives a broker which hangs for longer than
+    its keep-alive.
+    """
     write_profile(base, PROFILE, profile)
     with (
         mosquitto(base, *broker_lines) as broker,
         DenseSlave() as slave,
-        Platform(broker.port, name=SUBSCRIBER) as platform,
+        Platform(broker.port, name=subscriber) as platform,
     ):
         text = site_text(broker.port, slave.port, units=units, settings=settings)
         yield House(base, write_site(base, text), broker, slave, platform)

@@ -24,7 +24,7 @@ UNITS = 8
 
 def run(stage: Stage) -> Verdict:
     """Both limits, one after the other, on one store; then compare the books."""
-    with house(stage.folder, units=UNITS) as at:
+    with house(stage.folder, units=UNITS, subscriber="books") as at:
         try:
             base, peak, mem_ends = _little_memory(at, stage)
         except NoLimit as why:
