@@ -16,11 +16,11 @@ from simulators.clock import WallClock
 from tests.e2e.kit_gateway import depth, status, until
 from tests.e2e.kit_slave import Slave
 from tests.e2e.kit_store import stored_records
-from tests.faults.audit import audit
+from tests.faults.audit import Audit, audit
 from tests.faults.books import ReceivedBook
 from tests.faults.dense_load import PROFILE_TEXT
 from tests.faults.power_alarms import PROFILE_WITH_ALARM, AlarmPlayer
-from tests.faults.power_house import UNITS, house
+from tests.faults.power_house import UNITS, House, house
 from tests.support.gateway_process import GatewayProcess
 
 README = Path(__file__).parents[2] / "README.md"
@@ -100,13 +100,18 @@ def test_what_is_dropped_is_told_by_a_gap_record_that_arrives(tmp_path: Path) ->
             until(lambda: depth(gateway) == 0, "the arrears are delivered")
             assert gateway.stop() == 0
         at.note_stored()
-        found = audit(at.slave, at.committed, ReceivedBook.of(at.platform.so_far()))
+        until(lambda: not _judged(at).lost, "what the broker has acknowledged has come")
+        found = _judged(at)
     assert not found.lost, found.sentence()
     assert not found.untold, found.sentence()
     assert found.false == 0, found.sentence()
     assert found.told_gaps > 0
     came = [m for m in at.platform.of("event", "em-2") if m.body["type"] == "wet"]
     assert len({(m.body["ep"], m.body["seq"]) for m in came}) >= changes
+
+
+def _judged(at: House) -> Audit:
+    return audit(at.slave, at.committed, ReceivedBook.of(at.platform.so_far()))
 
 
 def _alarms_until_it_drops(slave: Slave, gateway: GatewayProcess) -> int:
