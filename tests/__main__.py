@@ -10,7 +10,10 @@ import subprocess
 import sys
 import tempfile
 
-HALVES = (("tests/e2e",), ("tests", "--ignore=tests/e2e"))
+HALVES = (
+    ("tests/e2e", "--ignore-glob=*/e2e/test_[tw]*"),
+    ("tests", "--ignore-glob=*/e2e/test_[!tw]*"),
+)
 NO_TESTS = 5
 """What pytest ends with when none was chosen (`-k`)."""
 
