@@ -171,8 +171,8 @@ VARIANTS = (
         (
             Replacement(
                 "gateway/dialects/native.py",
-                'pv_text = "null" if pv is None else pv',
-                'pv_text = "null"',
+                'pv = "null" if committed.pv is None else committed.pv',
+                'pv = "null"',
             ),
         ),
     ),
