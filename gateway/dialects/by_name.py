@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gateway.dialects.contract import Birth
 from gateway.dialects.json_text import text, value_text
@@ -16,7 +16,7 @@ from gateway.dialects.options import made, options_of
 from gateway.model.ids import DeviceId, PointId, is_id
 from gateway.model.quality import GOOD, Mark, Quality
 from gateway.model.reading import Value
-from gateway.model.record import PropBody
+from gateway.model.record import EventBody, GapBody, PropBody, ReplyBody
 from gateway.settings.site_sinks import Option
 
 OptionsT = TypeVar("OptionsT")
@@ -133,6 +133,43 @@ def named_values(body: PropBody, names: PointNames) -> dict[str, Value]:
         for index, point in enumerate(body.column.points)
         if (value := body.values[index]) is not None and _mark(body, index).quality is Quality.GOOD
     }
+
+
+def event_fields(body: EventBody, names: PointNames) -> dict[str, Any]:
+    """Return what an event says, less its type, which such platforms have in the topic."""
+    return {
+        "eid": body.eid,
+        "severity": body.severity,
+        "state": body.state,
+        "point": None if body.point is None else names.theirs(body.point),
+        "value": body.value,
+        "threshold": body.threshold,
+        "duty": body.duty,
+        "detail": body.detail,
+    }
+
+
+def gap_fields(body: GapBody, ep: int) -> dict[str, Any]:
+    """Return what is known of records that will never come; `ep` is that of the record itself."""
+    return {
+        "lane": body.lane.value,
+        "of_ep": ep if body.ep is None else body.ep,
+        "from": body.from_seq,
+        "to": body.to_seq,
+        "count": body.count,
+        "cause": body.cause,
+        "from_time": body.from_ms,
+        "to_time": body.to_ms,
+    }
+
+
+def replied_values(body: ReplyBody, names: PointNames) -> dict[str, Value]:
+    """Return what was read, or what was set where it cannot be read."""
+    if body.readback is not None:
+        return named_values(body.readback, names)
+    if body.status == "done" and body.point is not None and body.value is not None:
+        return {names.theirs(body.point): body.value}
+    return {}
 
 
 def doubtful(body: PropBody, names: PointNames) -> str:

@@ -7,14 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects.by_name import Directory, Entry, PointNames, doubtful, moments, named_values
+from gateway.dialects.by_name import (
+    Directory,
+    Entry,
+    doubtful,
+    event_fields,
+    gap_fields,
+    moments,
+    named_values,
+)
 from gateway.dialects.huawei_iotda_messages import Gathered, Topics
 from gateway.dialects.huawei_iotda_options import (
     HuaweiDeviceOptions,
     HuaweiOptions,
     sample_time,
 )
-from gateway.dialects.json_text import text, value_text
+from gateway.dialects.json_text import json_bytes, text, value_text
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.publication import Publication
 from gateway.model.reading import Value
@@ -52,7 +60,7 @@ class Writer:
             case ReplyBody() as body:
                 is_said = self._reply(committed, body, into)
             case GapBody() as body:
-                into.message(self._message(committed, "gap", _gap(body, committed.ep)))
+                into.message(self._message(committed, "gap", gap_fields(body, committed.ep)))
                 is_said = True
             case LogBody() as body:
                 is_said = self._log(committed, body, into)
@@ -110,12 +118,13 @@ class Writer:
         return True
 
     def _event(self, committed: Committed, body: EventBody, into: Gathered) -> bool:
-        fields = _event(body, self.directory.entry(committed.record.device).names)
+        names = self.directory.entry(committed.record.device).names
+        fields = {"eid": body.eid, "type": body.type, **event_fields(body, names)}
         if self.options.events == "message":
             into.message(self._message(committed, "event", fields))
             return True
         plain = {key: _plain(key, value) for key, value in fields.items() if value is not None}
-        values = _json(plain).decode()[1:-1]
+        values = json_bytes(plain).decode()[1:-1]
         service = _service(self.options.event_service, values, committed.record.ts_ms)
         self._report(committed, [service], Lane.EVENT, into)
         return True
@@ -140,7 +149,7 @@ class Writer:
         }
         return Publication(
             self.topics.messages,
-            _json(payload),
+            json_bytes(payload),
             Lane.TELEMETRY if isinstance(record.body, PropBody) else Lane.EVENT,
             (committed.seq,) if covers else (),
         )
@@ -160,7 +169,7 @@ class Writer:
         request_id, _, name = rest.partition(":")
         entry = self.directory.entry(committed.record.device)
         topic, payload = self._answer(kind, request_id, _Answer(committed, body, entry, name))
-        into.message(Publication(topic, _json(payload), Lane.EVENT, (committed.seq,)))
+        into.message(Publication(topic, json_bytes(payload), Lane.EVENT, (committed.seq,)))
         return True
 
     def _answer(self, kind: str, request_id: str, answer: _Answer) -> tuple[str, dict[str, Any]]:
@@ -237,39 +246,8 @@ def _with_last(taken: Sequence[tuple[int, str]], at_ms: int, more: str) -> list[
     return [*taken[:-1], (newest_ms, f"{values},{more}")]
 
 
-def _event(body: EventBody, names: PointNames) -> dict[str, Any]:
-    return {
-        "eid": body.eid,
-        "type": body.type,
-        "severity": body.severity,
-        "state": body.state,
-        "point": None if body.point is None else names.theirs(body.point),
-        "value": body.value,
-        "threshold": body.threshold,
-        "duty": body.duty,
-        "detail": body.detail,
-    }
-
-
 def _plain(key: str, value: Value) -> Value:
     """Return an event's field as a property of one type: values of points are texts there."""
     if key == "severity" or isinstance(value, str):
         return value
     return value_text(value)
-
-
-def _gap(body: GapBody, ep: int) -> dict[str, Any]:
-    return {
-        "lane": body.lane.value,
-        "of_ep": ep if body.ep is None else body.ep,
-        "from": body.from_seq,
-        "to": body.to_seq,
-        "count": body.count,
-        "cause": body.cause,
-        "from_time": body.from_ms,
-        "to_time": body.to_ms,
-    }
-
-
-def _json(payload: Mapping[str, Any]) -> bytes:
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

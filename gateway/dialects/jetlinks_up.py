@@ -11,9 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects.by_name import Directory, PointNames, doubtful, moments, named_values
+from gateway.dialects.by_name import (
+    Directory,
+    doubtful,
+    event_fields,
+    gap_fields,
+    moments,
+    replied_values,
+)
 from gateway.dialects.jetlinks_options import JetLinksDeviceOptions, JetLinksOptions
-from gateway.dialects.json_text import text
+from gateway.dialects.json_text import json_bytes, text
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.publication import Publication
 from gateway.model.record import (
@@ -72,11 +79,11 @@ class Writer:
                 found = self._state(committed, body)
             case EventBody() as body:
                 names = self.directory.entry(committed.record.device).names
-                found = (self._named(committed, body.type, _event(body, names)),)
+                found = (self._named(committed, body.type, event_fields(body, names)),)
             case ReplyBody() as body:
                 found = self._reply(committed, body)
             case GapBody() as body:
-                found = (self._named(committed, GAP_EVENT, _gap(body, committed.ep)),)
+                found = (self._named(committed, GAP_EVENT, gap_fields(body, committed.ep)),)
             case LogBody() as body:
                 found = self._log(committed, body)
         return found
@@ -126,7 +133,7 @@ class Writer:
         }
         return Publication(
             self.topics.of(self.child(record.device), f"event/{name}"),
-            _json(message),
+            json_bytes(message),
             Lane.TELEMETRY if isinstance(record.body, PropBody) else Lane.EVENT,
             (committed.seq,) if covers else (),
         )
@@ -155,7 +162,7 @@ class Writer:
             "log": f"{body.topic}: {told}",
         }
         topic = self.topics.of(self.child(committed.record.device), "log")
-        return (Publication(topic, _json(message), Lane.EVENT, (committed.seq,)),)
+        return (Publication(topic, json_bytes(message), Lane.EVENT, (committed.seq,)),)
 
     # --- replies
 
@@ -176,7 +183,7 @@ class Writer:
             message["code"] = body.code or body.status
             message["message"] = body.message or body.status
         names = self.directory.entry(committed.record.device).names
-        values = _values(body, names)
+        values = replied_values(body, names)
         if what == "function/invoke":
             message["functionId"] = function
             output = {"status": body.status, "code": body.code, "value": body.value}
@@ -185,7 +192,7 @@ class Writer:
         else:
             message["properties"] = values
         topic = self.topics.reply(child or None, what)
-        return (Publication(topic, _json(message), Lane.EVENT, (committed.seq,)),)
+        return (Publication(topic, json_bytes(message), Lane.EVENT, (committed.seq,)),)
 
 
 def state_message(
@@ -204,7 +211,7 @@ def register_message(topics: Topics, child: str, at_ms: int) -> Publication:
     jetlinks-docs, basics-guide/jetlinks-protocol-support.md.
     """
     message = {"messageId": f"{child}-{at_ms}-r", "deviceId": child, "timestamp": at_ms}
-    return Publication(topics.of(child, "register"), _json(message), Lane.EVENT)
+    return Publication(topics.of(child, "register"), json_bytes(message), Lane.EVENT)
 
 
 def _covering_last(found: Sequence[Publication], seq: int) -> tuple[Publication, ...]:
@@ -217,42 +224,3 @@ def _covering_last(found: Sequence[Publication], seq: int) -> tuple[Publication,
 
 def _identity(committed: Committed) -> str:
     return f"{committed.ep}-{committed.seq}"
-
-
-def _values(body: ReplyBody, names: PointNames) -> dict[str, Any]:
-    """Return what was read, or what was set where it cannot be read."""
-    if body.readback is not None:
-        return named_values(body.readback, names)
-    if body.status == "done" and body.point is not None:
-        return {names.theirs(body.point): body.value}
-    return {}
-
-
-def _event(body: EventBody, names: PointNames) -> dict[str, Any]:
-    return {
-        "eid": body.eid,
-        "severity": body.severity,
-        "state": body.state,
-        "point": None if body.point is None else names.theirs(body.point),
-        "value": body.value,
-        "threshold": body.threshold,
-        "duty": body.duty,
-        "detail": body.detail,
-    }
-
-
-def _gap(body: GapBody, ep: int) -> dict[str, Any]:
-    return {
-        "lane": body.lane.value,
-        "of_ep": ep if body.ep is None else body.ep,
-        "from": body.from_seq,
-        "to": body.to_seq,
-        "count": body.count,
-        "cause": body.cause,
-        "from_time": body.from_ms,
-        "to_time": body.to_ms,
-    }
-
-
-def _json(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

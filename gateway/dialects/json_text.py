@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite
+from typing import Any
 
 from gateway.model.quality import GOOD, Mark, Quality
 from gateway.model.reading import PointColumn, Value
@@ -21,6 +22,15 @@ _NUMBERS = frozenset({int, float})
 def text(value: str | None) -> str:
     """Return a JSON string, or null."""
     return "null" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def json_bytes(message: Any) -> bytes:  # noqa: ANN401 - JSON
+    """Return a message as JSON in UTF-8, without spaces.
+
+    Raises:
+        ValueError: it holds a number that is not finite; JSON has no word for that.
+    """
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def value_text(value: Value | None) -> str:

@@ -7,14 +7,13 @@ JsonConverter.java.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.dialects.by_name import Directory, PointNames, named_values
+from gateway.dialects.by_name import Directory, gap_fields, replied_values
 from gateway.dialects.contract import Birth
-from gateway.dialects.json_text import text
+from gateway.dialects.json_text import json_bytes, text
 from gateway.dialects.thingsboard_options import ThingsBoardDeviceOptions, ThingsBoardOptions
 from gateway.dialects.thingsboard_pack import Row, json_value
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
@@ -105,7 +104,7 @@ class Writer:
             case ReplyBody() as body:
                 found = self._reply(committed, body)
             case GapBody() as body:
-                found = (self._named(committed, "gap", _gap(body, committed.ep)),)
+                found = (self._named(committed, "gap", gap_fields(body, committed.ep)),)
             case LogBody() as body:
                 found = self._log(committed, body)
             case PropBody():
@@ -223,7 +222,7 @@ class Writer:
             "code": body.code,
             "message": body.message,
             "value": body.value,
-            "values": _values(body, names) or None,
+            "values": replied_values(body, names) or None,
         }
         data = {key: value for key, value in told.items() if value is not None}
         if whose == OWN:
@@ -239,28 +238,5 @@ def _covering_last(found: Sequence[Publication], seq: int) -> tuple[Publication,
     return (*found[:-1], Publication(last.topic, last.payload, last.lane, (seq,)))
 
 
-def _values(body: ReplyBody, names: PointNames) -> dict[str, Any]:
-    """Return what was read, or what was set where it cannot be read."""
-    if body.readback is not None:
-        return named_values(body.readback, names)
-    if body.status == "done" and body.point is not None:
-        return {names.theirs(body.point): body.value}
-    return {}
-
-
-def _gap(body: GapBody, ep: int) -> dict[str, Any]:
-    return {
-        "lane": body.lane.value,
-        "of_ep": ep if body.ep is None else body.ep,
-        "from": body.from_seq,
-        "to": body.to_seq,
-        "count": body.count,
-        "cause": body.cause,
-        "from_time": body.from_ms,
-        "to_time": body.to_ms,
-    }
-
-
 def _publication(topic: str, message: object) -> Publication:
-    payload = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Publication(topic, payload.encode(), Lane.EVENT)
+    return Publication(topic, json_bytes(message), Lane.EVENT)
