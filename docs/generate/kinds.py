@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from docs.generate.markdown import code, link, page, table
 from gateway.settings.catalogue import Catalogue, Kind, shipped_config
-from gateway.settings.models_common import PollEntry
-from gateway.settings.models_kind import KindPointEntry
+from gateway.settings.models.common import PollEntry
+from gateway.settings.models.kind import KindPointEntry
 from gateway.settings.problems import Problems
 
 _ABOUT = """\

@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gateway.app.asking import LineFailed
-from gateway.app.historians import Historians
-from gateway.app.history_desk import history_of, history_status
-from gateway.app.lines import FieldLines
-from gateway.app.pipeline import Pipeline
-from gateway.app.platforms import Platforms
-from gateway.app.postbox import Postbox
-from gateway.app.timekeeping import Timekeeper
+from gateway.app.clock.timekeeping import Timekeeper
+from gateway.app.commands.asking import LineFailed
+from gateway.app.field.lines import FieldLines
+from gateway.app.field.pipeline import Pipeline
+from gateway.app.history.desk import history_of, history_status
+from gateway.app.history.historians import Historians
+from gateway.app.outward.postbox import Postbox
+from gateway.app.sinks.platforms import Platforms
 from gateway.model.clock import Clock
 from gateway.model.command import CommandRefused
 from gateway.model.ids import DeviceId, LineName, PointId, SinkName

@@ -15,17 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway.app import last_good
 from gateway.app.control import ControlDesk
-from gateway.app.doors import Doors
+from gateway.app.keys.secrecy import site_key
 from gateway.app.last_resort import LastResort
-from gateway.app.postbox import Postbox
-from gateway.app.reload import SiteDiff, diff
-from gateway.app.remote import ROOM, Office, RemoteDesk
-from gateway.app.remote_files import RemoteFiles, running_hash
-from gateway.app.remote_trial import Trials
+from gateway.app.outward.doors import Doors
+from gateway.app.outward.postbox import Postbox
+from gateway.app.remote.desk import ROOM, Office, RemoteDesk
+from gateway.app.remote.files import RemoteFiles, running_hash
+from gateway.app.remote.trial import Trials
 from gateway.app.rooms import Building, Grounds, Rooms, open_outbox, summary, watchdog
-from gateway.app.secrecy import site_key
+from gateway.app.site import last_good
+from gateway.app.site.reload import SiteDiff, diff
 from gateway.app.support import bundle_of
 from gateway.dialects.contract import Configuration
 from gateway.links.tcp_listener import ListenerHub

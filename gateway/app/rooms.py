@@ -15,19 +15,19 @@ from random import Random, SystemRandom
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from gateway.app.around import Around
-from gateway.app.commander import Commander, Hands
+from gateway.app.clock.timekeeping import FLOOR_NAME, Timekeeper
+from gateway.app.commands.commander import Commander, Hands
 from gateway.app.control import House
-from gateway.app.doors import Doors
-from gateway.app.historians import Historians, cursors
-from gateway.app.inner import DERIVED_ROOM, Inner
-from gateway.app.lines import FieldLines
-from gateway.app.pipeline import Pipeline
-from gateway.app.platforms import Platforms
-from gateway.app.postbox import Postbox
-from gateway.app.sealing import seal_of_site
-from gateway.app.secrecy import session_secrets
-from gateway.app.timekeeping import FLOOR_NAME, Timekeeper
+from gateway.app.field.inner import DERIVED_ROOM, Inner
+from gateway.app.field.lines import FieldLines
+from gateway.app.field.pipeline import Pipeline
+from gateway.app.history.historians import Historians, cursors
+from gateway.app.keys.sealing import seal_of_site
+from gateway.app.keys.secrecy import session_secrets
+from gateway.app.outward.around import Around
+from gateway.app.outward.doors import Doors
+from gateway.app.outward.postbox import Postbox
+from gateway.app.sinks.platforms import Platforms
 from gateway.app.watchdog import LINE_STALL_S, SINK_STALL_S, Watchdog
 from gateway.links.make import MakeLink, make_link
 from gateway.links.tcp_listener import ListenerHub

@@ -1,8 +1,8 @@
 """What is sealed in the database: payloads of rows, states of rooms, refused records.
 
-The outbox knows no cipher; it is handed one (`gateway.app.sealing`). A sealed blob begins with a
-byte that no plain one begins with, then the id of its key, so that an old key reads old rows. The
-checksum of a row is over the sealed bytes: damage shows without the key.
+The outbox knows no cipher; it is handed one (`gateway.app.keys.sealing`). A sealed blob begins
+with a byte that no plain one begins with, then the id of its key, so that an old key reads old
+rows. The checksum of a row is over the sealed bytes: damage shows without the key.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from gateway.model.link import (
 )
 from gateway.settings.checking import Spot
 from gateway.settings.durations import LineSetting, line_setting
-from gateway.settings.models_site import BusEntry, ListenEntry
+from gateway.settings.models.site import BusEntry, ListenEntry
 from gateway.settings.problems import Problems, advice
 from gateway.settings.site import Line, LinkSettings
 

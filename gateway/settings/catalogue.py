@@ -13,9 +13,9 @@ from drivers.contract import DriverSpec, Speaker
 from gateway.model.reading import Value
 from gateway.settings.checking import Spot, add_bad_value, check
 from gateway.settings.migrate import migrate
-from gateway.settings.models_common import PollEntry
-from gateway.settings.models_kind import KindFile, KindPointEntry
-from gateway.settings.models_profile import ProfileFile, SampleEntry
+from gateway.settings.models.common import PollEntry
+from gateway.settings.models.kind import KindFile, KindPointEntry
+from gateway.settings.models.profile import ProfileFile, SampleEntry
 from gateway.settings.problems import BadValue, Problems, advice
 from gateway.settings.templates import fill
 from gateway.settings.where import Where

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.reading import Value
 from gateway.settings.checking import Spot
-from gateway.settings.models_commands import AllowEntry, CommandsEntry, InterlockEntry
+from gateway.settings.models.commands import AllowEntry, CommandsEntry, InterlockEntry
 from gateway.settings.problems import Problems, advice, shown
 from gateway.settings.site import Device, Point, ValueType
 from gateway.settings.site_commands import Allow, Commands, Interlock

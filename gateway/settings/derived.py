@@ -11,8 +11,8 @@ from typing import TypeVar
 from gateway.model.ids import DeviceId, PointId, is_id
 from gateway.settings.catalogue import Catalogue, Kind
 from gateway.settings.checking import Spot, add_bad_value
-from gateway.settings.models_common import DAY_S, DeadbandEntry, EventEntry, Personal
-from gateway.settings.models_derived import DerivedEntry, DerivedPointEntry
+from gateway.settings.models.common import DAY_S, DeadbandEntry, EventEntry, Personal
+from gateway.settings.models.derived import DerivedEntry, DerivedPointEntry
 from gateway.settings.problems import BadValue, Fact, Problems, advice
 from gateway.settings.site import (
     At,

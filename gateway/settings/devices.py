@@ -12,7 +12,7 @@ from gateway.model.ids import DeviceId
 from gateway.settings.buses import PlacedLine
 from gateway.settings.catalogue import Catalogue, Profile
 from gateway.settings.expand import Draft, variables_of
-from gateway.settings.models_site import DefaultsEntry
+from gateway.settings.models.site import DefaultsEntry
 from gateway.settings.problems import Problems, advice
 from gateway.settings.profiles import check_profile
 from gateway.settings.resolve import Resolver, check_names, check_wish, with_defaults

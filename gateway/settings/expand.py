@@ -11,7 +11,7 @@ from typing import Any, cast
 from gateway.model.ids import is_id
 from gateway.settings.checking import Spot, add_bad_value, check
 from gateway.settings.csv_source import read_table
-from gateway.settings.models_site import DeviceEntry, DevicePatch
+from gateway.settings.models.site import DeviceEntry, DevicePatch
 from gateway.settings.problems import BadValue, Fact, Phrase, Problems, shown
 from gateway.settings.templates import fill
 from gateway.settings.where import Where

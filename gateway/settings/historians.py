@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.model.ids import SinkName
 from gateway.settings.checking import Spot
-from gateway.settings.models_historian import HistorianEntry, HistoryEntry
+from gateway.settings.models.historian import HistorianEntry, HistoryEntry
 from gateway.settings.privacy import make_allow, make_transforms, privacy_places
 from gateway.settings.problems import Problems, shown
 from gateway.settings.secret_entry import make_secret

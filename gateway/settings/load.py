@@ -19,8 +19,8 @@ from gateway.settings.expand import Draft, Expander, check_unique
 from gateway.settings.forbidden import check_forbidden
 from gateway.settings.historians import make_historian, make_history
 from gateway.settings.lint import lint
-from gateway.settings.models_commands import CommandsEntry
-from gateway.settings.models_site import DefaultsEntry, StoreEntry
+from gateway.settings.models.commands import CommandsEntry
+from gateway.settings.models.site import DefaultsEntry, StoreEntry
 from gateway.settings.privacy import check_privacy, make_privacy
 from gateway.settings.problems import Problems
 from gateway.settings.remote import make_remote

@@ -11,9 +11,9 @@ from pathlib import Path
 from gateway.settings.catalogue import Catalogue, Kind, Profile, numbered
 from gateway.settings.checking import Spot
 from gateway.settings.expand import Draft, Expander, check_unique, variables_of
-from gateway.settings.models_common import ALL_GROUPS
-from gateway.settings.models_kind import KindPointEntry
-from gateway.settings.models_profile import PointEntry
+from gateway.settings.models.common import ALL_GROUPS
+from gateway.settings.models.kind import KindPointEntry
+from gateway.settings.models.profile import PointEntry
 from gateway.settings.problems import BadValue, Problems
 from gateway.settings.resolve import Resolver, with_defaults
 from gateway.settings.site import Point

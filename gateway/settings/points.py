@@ -10,9 +10,9 @@ from drivers.contract import Address
 from gateway.model.ids import PointId
 from gateway.settings.catalogue import Profile
 from gateway.settings.checking import Spot, add_bad_value
-from gateway.settings.models_common import ALL_GROUPS, DAY_S, DeadbandEntry, EventEntry, PollEntry
-from gateway.settings.models_kind import KindPointEntry
-from gateway.settings.models_profile import PointEntry, PointOverride, WriteEntry
+from gateway.settings.models.common import ALL_GROUPS, DAY_S, DeadbandEntry, EventEntry, PollEntry
+from gateway.settings.models.kind import KindPointEntry
+from gateway.settings.models.profile import PointEntry, PointOverride, WriteEntry
 from gateway.settings.problems import BadValue, Fact, Problems, advice
 from gateway.settings.site import (
     Condition,

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from gateway.settings.checking import Spot
-from gateway.settings.models_historian import HistorianEntry
-from gateway.settings.models_privacy import (
+from gateway.settings.models.historian import HistorianEntry
+from gateway.settings.models.privacy import (
     DAY_S,
     ChoiceEntry,
     PayloadEntry,
     PrivacyEntry,
     TransformEntry,
 )
-from gateway.settings.models_sink import SinkEntry
+from gateway.settings.models.sink import SinkEntry
 from gateway.settings.problems import Problems
 from gateway.settings.secret_entry import make_secret
 from gateway.settings.site import Device, Point, ValueType

@@ -9,7 +9,7 @@ from pathlib import Path
 from gateway.settings.catalogue import Catalogue, Profile
 from gateway.settings.checking import Spot
 from gateway.settings.forbidden import check_forbidden
-from gateway.settings.models_profile import PointOverride
+from gateway.settings.models.profile import PointOverride
 from gateway.settings.problems import Problem, Problems, SettingsError, advice
 from gateway.settings.resolve import Resolver, check_names, check_wish, with_defaults
 from gateway.settings.site import DeviceQuirks, Point

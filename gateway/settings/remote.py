@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.settings.models_remote import RemoteEntry
+from gateway.settings.models.remote import RemoteEntry
 from gateway.settings.secret_entry import make_secret
 from gateway.settings.site_files import Placed
 from gateway.settings.site_remote import Remote

@@ -15,8 +15,8 @@ from drivers.contract import Address
 from gateway.settings.catalogue import Profile, check_point_id, key_spot
 from gateway.settings.checking import Spot, add_bad_value, field_names, report_one
 from gateway.settings.driver_keys import address_model, quirks_model
-from gateway.settings.models_common import ALL_GROUPS
-from gateway.settings.models_profile import PointEntry, QuirksEntry
+from gateway.settings.models.common import ALL_GROUPS
+from gateway.settings.models.profile import PointEntry, QuirksEntry
 from gateway.settings.points import PointMaker
 from gateway.settings.problems import BadValue, Problems, advice
 from gateway.settings.site import DeviceQuirks, Point

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from gateway.settings.checking import Spot
-from gateway.settings.models_site import SiteFile
+from gateway.settings.models.site import SiteFile
 from gateway.settings.yaml_source import plain
 
 _NAMED = ("buses", "sinks", "historians")

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from gateway.settings.models_kind import KindFile
-from gateway.settings.models_profile import ProfileFile
-from gateway.settings.models_site import SiteFile
+from gateway.settings.models.kind import KindFile
+from gateway.settings.models.profile import ProfileFile
+from gateway.settings.models.site import SiteFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MODELS: Mapping[str, type[BaseModel]] = {

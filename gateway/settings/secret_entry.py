@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import overload
 
-from gateway.settings.models_common import SecretEntry
+from gateway.settings.models.common import SecretEntry
 from gateway.settings.secret_name import Secret
 
 

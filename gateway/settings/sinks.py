@@ -10,10 +10,10 @@ from typing import Any
 
 from gateway.model.ids import GatewayId, SinkName, SiteId
 from gateway.settings.checking import Spot
-from gateway.settings.models_common import SecretEntry
-from gateway.settings.models_place import PositionEntry
-from gateway.settings.models_sink import SinkEntry, TlsEntry
-from gateway.settings.models_site import GatewayEntry, StoreEntry
+from gateway.settings.models.common import SecretEntry
+from gateway.settings.models.place import PositionEntry
+from gateway.settings.models.sink import SinkEntry, TlsEntry
+from gateway.settings.models.site import GatewayEntry, StoreEntry
 from gateway.settings.privacy import make_allow, make_payload, make_transforms, privacy_places
 from gateway.settings.problems import Problems, shown
 from gateway.settings.secret_entry import make_secret

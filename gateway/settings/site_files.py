@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from gateway.settings.catalogue import Catalogue
 from gateway.settings.checking import Spot, check
-from gateway.settings.models_derived import DerivedEntry
-from gateway.settings.models_historian import HistorianEntry, HistoryEntry
-from gateway.settings.models_privacy import PrivacyEntry
-from gateway.settings.models_remote import RemoteEntry
-from gateway.settings.models_sink import SinkEntry
-from gateway.settings.models_site import (
+from gateway.settings.models.derived import DerivedEntry
+from gateway.settings.models.historian import HistorianEntry, HistoryEntry
+from gateway.settings.models.privacy import PrivacyEntry
+from gateway.settings.models.remote import RemoteEntry
+from gateway.settings.models.sink import SinkEntry
+from gateway.settings.models.site import (
     BusEntry,
     CommandsEntry,
     DefaultsEntry,

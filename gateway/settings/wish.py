@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.settings.checking import Spot
-from gateway.settings.models_common import DeadbandEntry, PollEntry
-from gateway.settings.models_profile import PointEntry, PointOverride
+from gateway.settings.models.common import DeadbandEntry, PollEntry
+from gateway.settings.models.profile import PointEntry, PointOverride
 from gateway.settings.site import Priority
 
 

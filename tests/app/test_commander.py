@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.app.asking import LineFailed
-from gateway.app.commander import Commander, Hands
+from gateway.app.commands.asking import LineFailed
+from gateway.app.commands.commander import Commander, Hands
 from gateway.commands import memory
 from gateway.commands.flood import AT_ONCE
 from gateway.commands.waiting import MOST_OF_SINK
@@ -227,7 +227,7 @@ async def test_one_rid_in_flight_for_two_devices_acts_once() -> None:
 async def test_what_takes_longer_is_answered_accepted_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.app.orders.ANSWER_WITHIN_S", 0.0)
+    monkeypatch.setattr("gateway.app.commands.orders.ANSWER_WITHIN_S", 0.0)
 
     class _Slow(_House):
         async def write(

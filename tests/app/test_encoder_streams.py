@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
-from gateway.app.doors import Passed
-from gateway.app.encoder import Encoder, Message
-from gateway.app.streams import DENIED, Stream, Streams
-from gateway.dialects.huawei_iotda import HuaweiIotda
+from gateway.app.outward.doors import Passed
+from gateway.app.sinks.encoder import Encoder, Message
+from gateway.app.sinks.streams import DENIED, Stream, Streams
+from gateway.dialects.huawei_iotda.dialect import HuaweiIotda
 from gateway.model.ids import DeviceId
 from gateway.model.record import Committed, Lane
 from gateway.outbox.walk import FeedBatch

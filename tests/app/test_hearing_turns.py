@@ -1,6 +1,6 @@
 """A sink that hears much leaves most of the time to lines and pipeline."""
 
-from gateway.app.hearing import SHARE, TURN_S, Turns
+from gateway.app.sinks.hearing import SHARE, TURN_S, Turns
 
 
 def test_who_hears_without_end_rests_for_most_of_the_time() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.app.last_good import save, saved_copy
+from gateway.app.site.last_good import save, saved_copy
 
 
 def test_a_cut_between_the_two_renames_leaves_the_older_copy_and_the_next_save_works(

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.app.asking import LineFailed
-from gateway.app.lines import FieldLines
-from gateway.app.pipeline import Pipeline
-from gateway.app.reload import diff
+from gateway.app.commands.asking import LineFailed
+from gateway.app.field.lines import FieldLines
+from gateway.app.field.pipeline import Pipeline
+from gateway.app.site.reload import diff
 from gateway.bus.session_line import Secrets
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.ids import DeviceId, GatewayId, LineName, SiteId

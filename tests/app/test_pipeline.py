@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from gateway.app.pipeline import Pipeline
-from gateway.app.reload import diff
+from gateway.app.field.pipeline import Pipeline
+from gateway.app.site.reload import diff
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, GatewayId, LineName, PointId, SinkName, SiteId
 from gateway.model.reading import Value

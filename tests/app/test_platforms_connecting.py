@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.app.around import Around
-from gateway.app.platforms import connect_spec
+from gateway.app.outward.around import Around
+from gateway.app.sinks.platforms import connect_spec
 from gateway.dialects.contract import Now
-from gateway.dialects.huawei_iotda import HuaweiIotda
+from gateway.dialects.huawei_iotda.dialect import HuaweiIotda
 from gateway.model.clock import TimeQuality
 from gateway.settings.secrets import read_secret
 from gateway.settings.site_sinks import Secret

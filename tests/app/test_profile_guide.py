@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.samples import check_samples
+from gateway.app.site.samples import check_samples
 from gateway.settings.profiles import load_profile
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from gateway.app.samples import check_samples
+from gateway.app.site.samples import check_samples
 from gateway.settings.profiles import CatalogueEntry, load_profile, profile_catalogue
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import last_good
-from gateway.app.reload import diff
+from gateway.app.site import last_good
+from gateway.app.site.reload import diff
 from gateway.model.ids import DeviceId, LineName
 from gateway.settings.load import load_site
 from gateway.settings.site import Site

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.app.postbox import MOST_LETTERS, Postbox
-from gateway.app.remote import Office, RemoteDesk
-from gateway.app.remote_files import Bundle, RemoteFiles
+from gateway.app.outward.postbox import MOST_LETTERS, Postbox
+from gateway.app.remote.desk import Office, RemoteDesk
+from gateway.app.remote.files import Bundle, RemoteFiles
 from gateway.commands.audit import Chain
 from gateway.commands.flood import AT_ONCE
 from gateway.dialects.contract import Configuration, Dropped

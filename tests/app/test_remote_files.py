@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app.remote_files import Bundle, Owed, RemoteFiles, own_files, running_hash
+from gateway.app.remote.files import Bundle, Owed, RemoteFiles, own_files, running_hash
 from gateway.remote.files import hash_of
 
 FIRST = {"gateway.yaml": b"first", "tables/a.csv": b"id\n1\n"}

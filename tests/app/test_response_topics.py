@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.app.answers import MOST_EXPECTED, Answers, fault_of
+from gateway.app.sinks.answers import MOST_EXPECTED, Answers, fault_of
 from gateway.model.clock import TimeQuality
 from gateway.model.command import BadCommand
 from gateway.model.ids import DeviceId, SinkName

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.app.backfill import FIRST_RECORD_BYTES, MOST_RECORDS, Backfill
-from gateway.app.canary import EVERY_S, SILENT_S, Canary, Proof, Unproven
-from gateway.app.standing import ROOM, UNHEARD_S, Standing, Unheard, known_of
-from gateway.app.streams import AT_ONCE, Streams, stream_of
+from gateway.app.outward.standing import ROOM, UNHEARD_S, Standing, Unheard, known_of
+from gateway.app.sinks.backfill import FIRST_RECORD_BYTES, MOST_RECORDS, Backfill
+from gateway.app.sinks.canary import EVERY_S, SILENT_S, Canary, Proof, Unproven
+from gateway.app.sinks.streams import AT_ONCE, Streams, stream_of
 from gateway.dialects.contract import Now
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, SinkName

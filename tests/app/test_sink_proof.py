@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.app.canary import ENOUGH, MOST_UNPROVEN, SILENT_S, Canary, Proof
+from gateway.app.sinks.canary import ENOUGH, MOST_UNPROVEN, SILENT_S, Canary, Proof
 from gateway.model.record import Lane
 
 

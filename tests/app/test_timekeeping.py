@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.app.redate import Span, redated
-from gateway.app.timekeeping import Timekeeper, read_floor
+from gateway.app.clock.redate import Span, redated
+from gateway.app.clock.timekeeping import Timekeeper, read_floor
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import Mark, Quality, bad

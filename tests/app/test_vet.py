@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.app.last_good import load_and_vet
+from gateway.app.site.last_good import load_and_vet
 
 SITE = """\
 version: 1

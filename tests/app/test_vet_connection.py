@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.vet import vet
+from gateway.app.site.vet import vet
 from gateway.settings.load import load_site
 from gateway.settings.problems import Problem
 

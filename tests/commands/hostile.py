@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
 
-from gateway.app.commander import Commander, Hands
+from gateway.app.commands.commander import Commander, Hands
 from gateway.commands.audit import Entry
 from gateway.dialects.contract import Dialect, Now
 from gateway.model.clock import TimeQuality

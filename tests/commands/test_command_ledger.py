@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app.ledger import Ledger
+from gateway.app.commands.ledger import Ledger
 from gateway.commands.audit import NOTHING_BEFORE, ROOM, Chain, Entry, faults, hash_of
 from gateway.commands.flood import AT_ONCE, Flood
 from gateway.commands.waiting import MOST_OF_SINK, Waiting

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.alink import Alink
+from gateway.dialects.alink.dialect import Alink
 from gateway.dialects.contract import Received
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.app.streams import DENIED
-from gateway.dialects.alink import Alink
-from gateway.dialects.alink_session import NOT_NOW
-from gateway.dialects.alink_sign import content, signature, token
+from gateway.app.sinks.streams import DENIED
+from gateway.dialects.alink.dialect import Alink
+from gateway.dialects.alink.session import NOT_NOW
+from gateway.dialects.alink.sign import content, signature, token
 from gateway.dialects.contract import CannotConnect, Encoded, Now
 from gateway.model.ids import DeviceId
 from gateway.model.publication import Publication

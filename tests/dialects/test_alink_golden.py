@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.alink import Alink
-from gateway.dialects.alink_profiles import names
+from gateway.dialects.alink.dialect import Alink
+from gateway.dialects.alink.profiles import names
 from gateway.dialects.contract import Encoded
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.quality import GOOD, SIMULATED, Mark, Quality, bad

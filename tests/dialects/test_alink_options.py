@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from gateway.app.streams import Streams, stream_of
-from gateway.app.vet import vet
+from gateway.app.sinks.streams import Streams, stream_of
+from gateway.app.site.vet import vet
 from gateway.dialects import registry
-from gateway.dialects.alink import Alink
-from gateway.dialects.alink_options import AlinkDevice, AlinkOptions
-from gateway.dialects.alink_profile import AlinkProfile, Limits, Session
-from gateway.dialects.alink_profiles import load, names
+from gateway.dialects.alink.dialect import Alink
+from gateway.dialects.alink.options import AlinkDevice, AlinkOptions
+from gateway.dialects.alink.profile import AlinkProfile, Limits, Session
+from gateway.dialects.alink.profiles import load, names
 from gateway.dialects.options import BadOption, made
 from gateway.model.ids import SinkName
 from gateway.model.record import Committed

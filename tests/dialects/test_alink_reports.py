@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.alink import MAX_REMARKS, Alink
-from gateway.dialects.alink_pending import ranges_of
-from gateway.dialects.alink_profiles import load
+from gateway.dialects.alink.dialect import MAX_REMARKS, Alink
+from gateway.dialects.alink.pending import ranges_of
+from gateway.dialects.alink.profiles import load
 from gateway.dialects.contract import Received, SeqRange
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.publication import Publication

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate.dialects import page_of
-from gateway.app.doors import Passage
+from gateway.app.outward.doors import Passage
 from gateway.dialects import registry
 from gateway.dialects.births import births_of
 from gateway.dialects.contract import DialectSetup

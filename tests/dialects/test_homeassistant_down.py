@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.contract import Birth, BirthPoint, Received
-from gateway.dialects.homeassistant import HomeAssistant
+from gateway.dialects.homeassistant.dialect import HomeAssistant
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import DeviceId, PointId
 from tests.support.named_platforms import SINK, arrival, setup_of

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.dialects.contract import Birth, BirthPoint, Encoded
-from gateway.dialects.homeassistant import DIALECT, HomeAssistant
-from gateway.dialects.homeassistant_classes import Class, binary_class, number_class, sensor_class
+from gateway.dialects.homeassistant.classes import Class, binary_class, number_class, sensor_class
+from gateway.dialects.homeassistant.dialect import DIALECT, HomeAssistant
 from gateway.dialects.options import BadOption, made
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId
 from gateway.model.publication import Publication

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.dialects.contract import CannotConnect, Now, Received
-from gateway.dialects.huawei_iotda import DIALECT, SYNC_EVERY_MS, HuaweiIotda
-from gateway.dialects.huawei_iotda_options import HuaweiOptions, credentials
-from gateway.dialects.huawei_iotda_topology import AGAIN_MS, GREETING_MS
+from gateway.dialects.huawei_iotda.dialect import DIALECT, SYNC_EVERY_MS, HuaweiIotda
+from gateway.dialects.huawei_iotda.options import HuaweiOptions, credentials
+from gateway.dialects.huawei_iotda.topology import AGAIN_MS, GREETING_MS
 from gateway.dialects.options import BadOption, made
 from gateway.model.clock import TimeQuality
 from gateway.model.publication import Publication

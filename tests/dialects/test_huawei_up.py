@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from gateway.dialects.contract import Birth, Encoded, Now
-from gateway.dialects.huawei_iotda import HuaweiIotda
-from gateway.dialects.huawei_iotda_messages import MOST_BYTES
-from gateway.dialects.huawei_iotda_options import event_time, sample_time
+from gateway.dialects.huawei_iotda.dialect import HuaweiIotda
+from gateway.dialects.huawei_iotda.messages import MOST_BYTES
+from gateway.dialects.huawei_iotda.options import event_time, sample_time
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.quality import GOOD, bad

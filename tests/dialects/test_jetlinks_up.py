@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.dialects.contract import CannotConnect, Encoded, Now
-from gateway.dialects.jetlinks import DIALECT, SYNC_EVERY_MS, JetLinks
-from gateway.dialects.jetlinks_options import JetLinksOptions, signed_login
+from gateway.dialects.jetlinks.dialect import DIALECT, SYNC_EVERY_MS, JetLinks
+from gateway.dialects.jetlinks.options import JetLinksOptions, signed_login
 from gateway.dialects.options import BadOption, made
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app.vet import vet
+from gateway.app.site.vet import vet
 from gateway.dialects import registry
 from gateway.settings.load import load_site
 

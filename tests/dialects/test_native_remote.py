@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.contract import Configuration, DialectSetup, Now, Received
-from gateway.dialects.native import Native
-from gateway.dialects.native_remote import MAX_LETTER_BYTES
+from gateway.dialects.native.dialect import Native
+from gateway.dialects.native.remote import MAX_LETTER_BYTES
 from gateway.model.ids import GatewayId, SinkName, SiteId
 from gateway.model.publication import Arrival
 from gateway.settings.site import Gateway

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.native import HIST_BYTES, HIST_POINTS
+from gateway.dialects.native.dialect import HIST_BYTES, HIST_POINTS
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId
 from gateway.model.publication import Publication

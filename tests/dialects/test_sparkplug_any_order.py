@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.app.doors import Passage
+from gateway.app.outward.doors import Passage
 from gateway.dialects.contract import Now
-from gateway.dialects.sparkplug_b import SparkplugB
+from gateway.dialects.sparkplug_b.dialect import SparkplugB
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, SinkName
 from gateway.model.publication import Arrival, Publication
 from gateway.model.quality import bad

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.doors import Passage
+from gateway.app.outward.doors import Passage
 from gateway.dialects.contract import Now, Received
 from gateway.dialects.options import BadOption, made
-from gateway.dialects.sparkplug_b import SparkplugB
-from gateway.dialects.sparkplug_b_options import SparkplugDevice, SparkplugOptions
+from gateway.dialects.sparkplug_b.dialect import SparkplugB
+from gateway.dialects.sparkplug_b.options import SparkplugDevice, SparkplugOptions
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import SinkName
 from gateway.model.publication import Arrival, Publication

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from gateway.app.doors import Passage
+from gateway.app.outward.doors import Passage
 from gateway.dialects.contract import Encoded, Now
-from gateway.dialects.sparkplug_b import DIALECT, SparkplugB
-from gateway.dialects.sparkplug_b_presence import REBIRTH_MS, REVIVED_MS
-from gateway.dialects.sparkplug_b_records import HISTORY_AFTER_MS, MESSAGE_BYTES
+from gateway.dialects.sparkplug_b.dialect import DIALECT, SparkplugB
+from gateway.dialects.sparkplug_b.presence import REBIRTH_MS, REVIVED_MS
+from gateway.dialects.sparkplug_b.records import HISTORY_AFTER_MS, MESSAGE_BYTES
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, SinkName
 from gateway.model.publication import TAIL_BYTES, Arrival, Publication
 from gateway.model.quality import GOOD, SIMULATED, Mark, Quality, bad

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.sparkplug_b_wire import (
+from gateway.dialects.sparkplug_b.wire import (
     MAX_BYTES,
     MAX_METRICS,
     DataType,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.contract import Now, Received
-from gateway.dialects.thingsboard import ThingsBoard
+from gateway.dialects.thingsboard.dialect import ThingsBoard
 from gateway.model.clock import TimeQuality
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import GATEWAY_ITSELF

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from gateway.dialects.contract import Encoded
 from gateway.dialects.options import BadOption, made
-from gateway.dialects.thingsboard import DIALECT, ThingsBoard
-from gateway.dialects.thingsboard_options import ThingsBoardOptions
-from gateway.dialects.thingsboard_pack import json_value
-from gateway.dialects.thingsboard_up import SEVERITIES
+from gateway.dialects.thingsboard.dialect import DIALECT, ThingsBoard
+from gateway.dialects.thingsboard.options import ThingsBoardOptions
+from gateway.dialects.thingsboard.pack import json_value
+from gateway.dialects.thingsboard.up import SEVERITIES
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.quality import GOOD, bad
 from gateway.model.record import Body, Committed, EventBody, ReplyBody, StateBody

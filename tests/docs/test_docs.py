@@ -14,11 +14,11 @@ import yaml
 
 from docs.generate import FOLDER, PAGES
 from docs.generate.markdown import anchor
-from gateway.app.vet import vet
+from gateway.app.site.vet import vet
 from gateway.cli.main import load_verb, verb_names
 from gateway.settings.load import load_site
-from gateway.settings.models_profile import ProfileFile
-from gateway.settings.models_site import SiteFile
+from gateway.settings.models.profile import ProfileFile
+from gateway.settings.models.site import SiteFile
 from gateway.settings.problems import Problem
 from gateway.settings.profiles import load_profile
 

@@ -11,7 +11,7 @@ import pytest
 
 from docs.generate import platform_pages
 from docs.generate.dialects import option_table, page_of
-from gateway.app.vet import vet
+from gateway.app.site.vet import vet
 from gateway.dialects import registry
 from gateway.settings.load import load_site
 

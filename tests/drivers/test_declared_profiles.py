@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.samples import check_samples
+from gateway.app.site.samples import check_samples
 from gateway.settings.profiles import load_profile, resolve_points
 
 FOUR = (

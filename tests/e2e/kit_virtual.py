@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.app.pipeline import Pipeline
+from gateway.app.field.pipeline import Pipeline
 from gateway.bus.line import Around, BusLine
 from gateway.dialects import registry
 from gateway.dialects.births import births_of

@@ -15,7 +15,7 @@ from typing import Self
 
 import pytest
 
-from gateway.app.pipeline import Pipeline
+from gateway.app.field.pipeline import Pipeline
 from gateway.app.watchdog import STALL_S, Watchdog
 from gateway.model.ids import GATEWAY_ITSELF, GatewayId, SiteId
 from gateway.model.record import LogBody, Record, StateChange

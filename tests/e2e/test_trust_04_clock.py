@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app.timekeeping import FLOOR_NAME
+from gateway.app.clock.timekeeping import FLOOR_NAME
 from simulators.clock import WallClock
 from tests.e2e.kit_gateway import linli, status, until, write_profile, write_site
 from tests.e2e.kit_platform import Platform

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from gateway.app import last_good
+from gateway.app.site import last_good
 from gateway.model.ids import SinkName
 from gateway.model.record import Lane
 from gateway.outbox import schema

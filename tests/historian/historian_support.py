@@ -10,11 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from gateway.app.around import Around
-from gateway.app.doors import Doors, Passage
-from gateway.app.historian import HistorianTask
-from gateway.app.historians import cursors
-from gateway.app.standing import Standing
+from gateway.app.history.historian import HistorianTask
+from gateway.app.history.historians import cursors
+from gateway.app.outward.around import Around
+from gateway.app.outward.doors import Doors, Passage
+from gateway.app.outward.standing import Standing
 from gateway.historian.answer import Fate, Verdict
 from gateway.historian.schema import Line, Schema
 from gateway.model.clock import TimeQuality

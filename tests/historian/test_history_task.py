@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.historians import cursors
-from gateway.app.history import DAY_MS, HistoryTask
-from gateway.app.history_desk import history_of
-from gateway.app.standing import Standing
+from gateway.app.history.desk import history_of
+from gateway.app.history.historians import cursors
+from gateway.app.history.local import DAY_MS, HistoryTask
+from gateway.app.outward.standing import Standing
 from gateway.historian.store import FILE, PointName
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, PointId

@@ -16,8 +16,8 @@ PRODUCT = [
 BULKHEADS = {
     "gateway/bus/line.py",
     "gateway/bus/session_line.py",
-    "gateway/app/pipeline.py",
-    "gateway/app/encoder.py",
+    "gateway/app/field/pipeline.py",
+    "gateway/app/sinks/encoder.py",
 }
 """Where anything may be caught: a line (of either shape), the pipeline, and encode."""
 

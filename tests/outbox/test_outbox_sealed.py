@@ -21,7 +21,7 @@ from outbox_support import (
     values,
 )
 
-from gateway.app.sealing import AesSeal, key_id_of, keys_in
+from gateway.app.keys.sealing import AesSeal, key_id_of, keys_in
 from gateway.model.record import GapBody, Lane, PropBody, Record, StateChange
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.purge import EVERY_S, Retains

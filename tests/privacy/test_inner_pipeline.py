@@ -9,9 +9,9 @@ from typing import Self
 
 from inner_sites import a_site
 
-from gateway.app.inner import Inner
-from gateway.app.pipeline import Pipeline
-from gateway.app.reload import diff
+from gateway.app.field.inner import Inner
+from gateway.app.field.pipeline import Pipeline
+from gateway.app.site.reload import diff
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, PointId, SinkName
 from gateway.model.record import PropBody, Record, StateChange

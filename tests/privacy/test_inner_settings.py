@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from inner_sites import METERS, a_site, codes, loaded
 
-from gateway.app import vet as vetting
+from gateway.app.site import vet as vetting
 from gateway.model.ids import DeviceId
 from gateway.settings.forbidden import forbidden
 from gateway.settings.profiles import load_profile, profile_catalogue

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.app.sealed import CONTENT_TYPE, in_seal
+from gateway.app.sinks.sealed import CONTENT_TYPE, in_seal
 from gateway.dialects.contract import Dialect
-from gateway.dialects.native import Native
+from gateway.dialects.native.dialect import Native
 from gateway.model.command import Command
 from gateway.model.publication import Arrival, Publication
 from gateway.privacy import sm2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.secrecy import FILE, known_site_key, own_key, site_key
+from gateway.app.keys.secrecy import FILE, known_site_key, own_key, site_key
 from gateway.settings.secret_name import Secret
 from gateway.settings.site_privacy import USUAL_PRIVACY, Privacy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from gateway.app.secrecy import FILE, own_key, session_secrets
+from gateway.app.keys.secrecy import FILE, own_key, session_secrets
 from gateway.privacy.pseudonym import pseudonym
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from gateway.settings.catalogue import shipped_config
-from gateway.settings.models_kind import KindFile
+from gateway.settings.models.kind import KindFile
 
 # What each kind must offer: points, then events (published ids, which never change their meaning).
 STANDARD: dict[str, tuple[str, str]] = {

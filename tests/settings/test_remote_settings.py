@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import sealing, vet
+from gateway.app.keys import sealing
+from gateway.app.site import vet
 from gateway.settings.load import load_site
 from gateway.settings.secret_name import Secret
 from gateway.settings.site import Site

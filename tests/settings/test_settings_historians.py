@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.reload import diff
+from gateway.app.site.reload import diff
 from gateway.model.ids import SinkName
 from gateway.settings.load import load_site
 from gateway.settings.site import Site

@@ -10,7 +10,7 @@ from estate import KIND, METER, PANEL, Estate
 
 from drivers.modbus.address import ModbusAddress, ModbusQuirks
 from gateway.settings.catalogue import Profile, shipped_config
-from gateway.settings.models_profile import PointOverride
+from gateway.settings.models.profile import PointOverride
 from gateway.settings.problems import SettingsError
 from gateway.settings.profiles import (
     load_profile,

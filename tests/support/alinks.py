@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.dialects.alink import Alink
+from gateway.dialects.alink.dialect import Alink
 from gateway.dialects.contract import Birth, BirthPoint, DialectSetup, Now, Received
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, GatewayId, PointId, SinkName, SiteId

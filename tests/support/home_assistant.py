@@ -14,7 +14,7 @@ from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 
-from gateway.dialects.homeassistant_entities import VALUE
+from gateway.dialects.homeassistant.entities import VALUE
 from tests.support.scripted_platform import WAIT_S, ScriptedPlatform
 
 TOPIC = re.compile(r"homeassistant/(\w+)/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)/config")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.app.doors import Passage
+from gateway.app.outward.doors import Passage
 from gateway.dialects.births import births_of
 from gateway.dialects.contract import Birth, DialectSetup, Encoded, Now
-from gateway.dialects.native import Native
+from gateway.dialects.native.dialect import Native
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, GatewayId, PointId, SiteId
 from gateway.model.quality import Mark

@@ -15,9 +15,9 @@ from pathlib import Path
 from random import Random
 from shutil import copytree
 
-from gateway.app.doors import Doors
+from gateway.app.clock.timekeeping import read_floor
+from gateway.app.outward.doors import Doors
 from gateway.app.rooms import Building, Grounds, Rooms, Surroundings, open_outbox, watchdog
-from gateway.app.timekeeping import read_floor
 from gateway.links.contract import Link
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.link import MemoryPort

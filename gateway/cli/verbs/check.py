@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gateway.app.vet import vet
+from gateway.app.site.vet import vet
 from gateway.cli.output import Exit, is_chinese, say, say_json
 from gateway.settings.load import load_site
 

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _points(name: str | None) -> Sequence[Point]:
     if name is None:
         return ()
-    from gateway.app.samples import sample_points  # noqa: PLC0415 - seldom
+    from gateway.app.site.samples import sample_points  # noqa: PLC0415 - seldom
     from gateway.settings.profiles import load_profile  # noqa: PLC0415 - seldom
 
     result = load_profile(name)

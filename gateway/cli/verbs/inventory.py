@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from gateway.app.doors import door_beside
-from gateway.app.last_good import load_and_vet
+from gateway.app.outward.doors import door_beside
+from gateway.app.site.last_good import load_and_vet
 from gateway.cli.output import Exit, complain, is_chinese, say
 from gateway.inventory.registry import forms
 from gateway.inventory.things import inventory_of

@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-from gateway.app.sealing import FILE as KEY_FILE
-from gateway.app.sealing import salvage_seal
+from gateway.app.keys.sealing import FILE as KEY_FILE
+from gateway.app.keys.sealing import salvage_seal
 from gateway.cli.daemon import add_socket, ask_daemon
 from gateway.cli.output import Exit, complain, say, say_json
 from gateway.outbox.salvage import Salvage, databases_in, salvage

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.app.last_good import load_and_vet
+from gateway.app.site.last_good import load_and_vet
 from gateway.cli.output import Exit, complain, is_chinese, say, say_json, say_table
 from gateway.privacy.report import Row, SinkReport, report_of
 from gateway.settings.site_privacy import Choice, Transform

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gateway.app.samples import check_samples, sample_points
+from gateway.app.site.samples import check_samples, sample_points
 from gateway.cli.address import address_keys
 from gateway.cli.output import Exit, complain, is_chinese, say, say_json, say_table
 from gateway.settings.problems import Problem

@@ -8,11 +8,11 @@ import gc
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.app import last_good
+from gateway.app.clock.timekeeping import read_floor
 from gateway.app.daemon import Daemon, Machine
 from gateway.app.last_resort import LastResort
-from gateway.app.remote_files import RemoteFiles
-from gateway.app.timekeeping import read_floor
+from gateway.app.remote.files import RemoteFiles
+from gateway.app.site import last_good
 from gateway.cli.output import Exit, complain, is_chinese
 from gateway.model.clock import Clock
 from gateway.ops.clock import SystemClock

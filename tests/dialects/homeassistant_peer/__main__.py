@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.dialects.contract import Birth, BirthPoint
-from gateway.dialects.homeassistant import HomeAssistant
+from gateway.dialects.homeassistant.dialect import HomeAssistant
 from gateway.model.ids import DeviceId, PointId
 from gateway.settings.catalogue import Catalogue, shipped_config
 from gateway.settings.problems import Problems

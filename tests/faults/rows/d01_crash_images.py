@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from gateway.app import last_good
+from gateway.app.site import last_good
 from tests.e2e.kit_platform import Message
 from tests.e2e.kit_store import stored_records
 from tests.faults.books import Identity

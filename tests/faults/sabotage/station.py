@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.dialects.contract import Now
-from gateway.dialects.native import Native
+from gateway.dialects.native.dialect import Native
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import SinkName
 from gateway.model.record import Committed, Record, StateChange

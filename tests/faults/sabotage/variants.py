@@ -170,7 +170,7 @@ VARIANTS = (
         scenarios.kills,
         (
             Replacement(
-                "gateway/dialects/native.py",
+                "gateway/dialects/native/dialect.py",
                 'pv = "null" if committed.pv is None else committed.pv',
                 'pv = "null"',
             ),

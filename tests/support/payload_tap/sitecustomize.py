@@ -17,7 +17,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, cast
 
-MODULE = "gateway.dialects.native"
+MODULE = "gateway.dialects.native.dialect"
 MOST_SHAPES = 20_000
 _DIGITS = re.compile(rb"[0-9]+")
 _SAYS = ("encode", "connected", "reloaded", "echo", "goodbye", "connect_spec")

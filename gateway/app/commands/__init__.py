@@ -1,0 +1,1 @@
+"""What is asked of devices: judged, audited, done, answered."""

@@ -1,0 +1,1 @@
+"""Time-series databases and the local history, each with a cursor of the outbox."""

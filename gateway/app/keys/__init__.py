@@ -1,0 +1,1 @@
+"""Keys of the gateway: of its store, of pseudonyms, of devices."""

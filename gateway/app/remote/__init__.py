@@ -1,0 +1,1 @@
+"""Letters from afar: configurations, logs, support bundles."""

@@ -1,0 +1,93 @@
+"""Records to the messages of one platform: outer door, dialect, and the bulkhead of encode."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.app.outward.around import Around
+from gateway.app.outward.doors import Passage
+from gateway.app.sinks.doubts import Doubts
+from gateway.app.sinks.streams import Stream, stream_of
+from gateway.app.traces import trace_of
+from gateway.dialects.contract import Dialect, Encoded, Now
+from gateway.model.publication import Publication
+from gateway.model.record import Committed
+from gateway.outbox.feed import FeedBatch, SinkFeed
+
+_log = logging.getLogger("linli.sink")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message, and the streams of the records that it carries: several devices may share one."""
+
+    publication: Publication
+    streams: tuple[Stream, ...]
+
+
+class Encoder:
+    """Of one sink."""
+
+    def __init__(self, dialect: Dialect, passage: Passage, feed: SinkFeed, doubts: Doubts) -> None:
+        """Take the language, the door, the records, and what stands against the sink."""
+        self._dialect = dialect
+        self._passage = passage
+        self._feed = feed
+        self._doubts = doubts
+        self.probes: frozenset[int] = frozenset()
+        """Seqs that are sent though their stream is refused."""
+
+    def encode(self, batch: FeedBatch, around: Around) -> Sequence[Message]:
+        """Return the messages to send; what has none is settled here."""
+        passed = self._passage.through([around.time.redated(item) for item in batch.items])
+        items = passed.items
+        if len(self._doubts.streams):  # before the dialect sees them: devices may share a message
+            items = [item for item in items if not self._is_held(item)]
+        streams = {item.seq: stream_of(item.record) for item in items}
+        withheld = list(passed.withheld)
+        messages: list[Message] = []
+        now = around.now()
+        for encoded in self._parts(items, now, is_backfill=batch.is_backfill):
+            withheld.extend(encoded.withheld)
+            for refused in encoded.refused:
+                self._feed.refused(refused.lane, refused.seqs, refused.reason)
+            for publication in encoded.publications:
+                carried = dict.fromkeys(streams[seq] for seq in publication.covers)
+                messages.append(Message(publication, tuple(carried)))
+        if withheld:
+            self._feed.done(batch.lane, withheld)
+        return messages
+
+    def _is_held(self, item: Committed) -> bool:
+        """Set aside what belongs to a refused stream, unless it is the one that is tried."""
+        why = self._doubts.streams.why(stream_of(item.record))
+        if why is None or item.seq in self.probes:
+            return False
+        self._feed.refused(item.record.lane, (item.seq,), why)
+        return True
+
+    def _parts(
+        self, items: Sequence[Committed], now: Now, *, is_backfill: bool
+    ) -> Iterator[Encoded]:
+        """Yield what the dialect makes of the records; one that it cannot encode stops no other."""
+        if not items:
+            return
+        try:
+            encoded = self._dialect.encode(items, now, is_backfill=is_backfill)
+        except Exception as exc:  # noqa: BLE001 - the bulkhead of encode: a poison record is set aside
+            if len(items) == 1:
+                self._set_aside(items[0], exc)
+                return
+        else:
+            yield encoded
+            return
+        half = len(items) // 2
+        yield from self._parts(items[:half], now, is_backfill=is_backfill)
+        yield from self._parts(items[half:], now, is_backfill=is_backfill)
+
+    def _set_aside(self, item: Committed, exc: Exception) -> None:
+        _log.error("record seq=%d cannot be encoded: %s", item.seq, trace_of(exc))
+        self._doubts.dead_letters += 1
+        self._feed.refused(item.record.lane, [item.seq], f"encode: {type(exc).__name__}")

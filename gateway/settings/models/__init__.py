@@ -1,0 +1,1 @@
+"""What may stand in site, profile and kind files, as pydantic models."""
