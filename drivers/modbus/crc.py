@@ -26,10 +26,10 @@ _BY_BYTE = tuple(_remainder(byte) for byte in range(_BYTES))
 def _word_table() -> Sequence[int]:
     """Return the remainders of all 16-bit words, low byte first: one look-up for two bytes.
 
-    128 KiB as an array; a list of integers would take 2.5 MB.
+    128 KiB as an array; a list of integers, even one on the way there, would take 2.5 MB.
     """
     low = [_BY_BYTE[r & 0xFF] ^ (r >> 8) for r in _BY_BYTE]
-    return array("H", [high ^ rest for high in _BY_BYTE for rest in low])
+    return array("H", (high ^ rest for high in _BY_BYTE for rest in low))
 
 
 _BY_WORD = _word_table()

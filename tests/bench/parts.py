@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from shutil import which
 from tempfile import gettempdir
@@ -18,6 +18,8 @@ from threading import Thread
 
 from tests.support.gateway_process import GatewayProcess, running_gateway
 from tests.support.mosquitto import Mosquitto, free_port
+
+LONGEST_RUN_S = 86_400.0
 
 PROFILE = """\
 version: 1
@@ -104,7 +106,8 @@ def gateway_on(site: Path, folder: Path) -> Generator[GatewayProcess]:
     """
     with running_gateway(site, folder) as gateway:
         # It ends by itself when the gateway says that it stops.
-        Thread(target=gateway.wait_for, args=(b"STOPPING",), daemon=True).start()
+        stops = partial(gateway.wait_for, b"STOPPING", within_s=LONGEST_RUN_S)
+        Thread(target=stops, daemon=True).start()
         yield gateway
 
 

@@ -87,16 +87,22 @@ def house(
     """Yield a house whose gateway does not run yet.
 
     A `subscriber` with a name has a session that outlives a broker which hangs for longer than
-    its keep-alive.
+    its keep-alive, and one that is restarted: what this one acknowledged, it still delivers.
     """
     write_profile(base, PROFILE, profile)
+    kept = () if subscriber is None else _persistence(base / "broker")
     with (
-        mosquitto(base, *broker_lines) as broker,
+        mosquitto(base, *broker_lines, *kept) as broker,
         DenseSlave() as slave,
         Platform(broker.port, name=subscriber) as platform,
     ):
         text = site_text(broker.port, slave.port, units=units, settings=settings)
         yield House(base, write_site(base, text), broker, slave, platform)
+
+
+def _persistence(folder: Path) -> Sequence[str]:
+    folder.mkdir()
+    return "persistence true", f"persistence_location {folder}/"
 
 
 def events(platform: Platform, kind: str, state: str = "raised") -> list[Message]:
