@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from docs.generate.markdown import code, page, table
-from gateway.settings.texts import TEXTS
+from gateway.settings.texts import all_texts
 from gateway.settings.wording import Wording
 
 _ABOUT = """\
@@ -41,10 +41,11 @@ class _Named(dict[str, str]):
 def errors_page() -> str:
     """Return the page."""
     groups: dict[str, list[str]] = {}
-    for name in sorted(TEXTS, key=_order):
+    texts = all_texts()
+    for name in sorted(texts, key=_order):
         groups.setdefault(_group(name), []).append(name)
     parts = [
-        f"## {_GROUPS.get(group, group)}\n\n{table(_HEAD, (_row(c, TEXTS[c]) for c in codes))}"
+        f"## {_GROUPS.get(group, group)}\n\n{table(_HEAD, (_row(c, texts[c]) for c in codes))}"
         for group, codes in groups.items()
     ]
     return page("What `linli check` says", _ABOUT, *parts)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from gateway.links.contract import Link
 from gateway.links.memory import MemoryWires
-from gateway.links.serial_port import SERIAL_ROOT, serial_link
+from gateway.links.serial_names import SERIAL_ROOT
 from gateway.links.tcp_client import tcp_link
 from gateway.links.tcp_listener import ListenerHub
 from gateway.links.udp import udp_link
@@ -42,6 +42,8 @@ def make_link(
     around = surroundings or Surroundings()
     match settings:
         case SerialPort():
+            from gateway.links.serial_port import serial_link  # noqa: PLC0415 - pyserial, if needed
+
             return serial_link(settings, serial_root=around.serial_root)
         case TcpClient():
             return tcp_link(settings)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.links.serial_port import port_path
+from gateway.links.serial_names import port_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,8 @@ import serial
 
 from gateway.links.contract import Link, LinkDown
 from gateway.links.descriptor import DescriptorLink, Opened
+from gateway.links.serial_names import SERIAL_ROOT, port_path
 from gateway.model.link import SerialPort
-
-SERIAL_ROOT = Path("/dev/serial")
-"""Where udev keeps the stable names `by-id/…` and `by-path/…`."""
 
 _TIOCGSERIAL, _TIOCSSERIAL = 0x541E, 0x541F  # linux/asm-generic/ioctls.h
 _TIOCSRS485 = 0x542F
@@ -54,13 +52,6 @@ def serial_link(settings: SerialPort, *, serial_root: Path = SERIAL_ROOT) -> Lin
     So an adapter that comes back under another name is found again by its by-id or by-path name.
     """
     return DescriptorLink(_SerialOpener(settings, serial_root))
-
-
-def port_path(port: str, serial_root: Path = SERIAL_ROOT) -> Path:
-    """Return the path of a port as a site file names it; links are not followed yet."""
-    if port.startswith(("by-id/", "by-path/")):
-        return serial_root / port
-    return Path("/dev") / port  # an absolute path stays what it is
 
 
 class _SerialOpener:

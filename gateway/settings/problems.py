@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -157,6 +156,8 @@ class Problems:
 
 def advice(name: str, known: Iterable[str]) -> Phrase:
     """Return "Did you mean …?" when a known name is near, else the known names."""
+    import difflib  # noqa: PLC0415 - the daemon seldom has anything to advise
+
     names = sorted(known)[:500]
     near = difflib.get_close_matches(name[:64], names, n=1, cutoff=0.6)
     if near:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.links.contract import LinkDown
-from gateway.links.serial_port import port_path, serial_link, set_low_latency
+from gateway.links.serial_names import port_path
+from gateway.links.serial_port import serial_link, set_low_latency
 from gateway.settings.site import SerialPort
 
 REQUEST = bytes.fromhex("01 03 00 00 00 02 C4 0B")

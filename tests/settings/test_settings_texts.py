@@ -11,15 +11,16 @@ from estate import SITE, Estate
 
 import gateway
 from gateway.settings.problems import Phrase, Problem, make_problem
-from gateway.settings.texts import PHRASES, TEXTS
+from gateway.settings.texts import PHRASES, all_texts
 from gateway.settings.where import Where
 
+TEXTS = all_texts()
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 def sources() -> str:
     files = Path(gateway.__path__[0]).rglob("*.py")
-    return "".join(path.read_text() for path in files if not path.name.startswith("texts"))
+    return "".join(path.read_text() for path in files if "texts" not in path.parts)
 
 
 def names(text: str) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gateway.app.keys.sealing import is_cipher_there
 from gateway.bus.report import plan_report
 from gateway.dialects import registry
+from gateway.dialects.contract import DialectSpec
 from gateway.dialects.options import BadOption, made
 from gateway.privacy.retention import first_sealed
 from gateway.settings.problems import Problem, advice, make_problem
@@ -18,12 +19,14 @@ def vet(site: Site) -> tuple[Problem, ...]:
     """Return errors and warnings of a site that loaded without errors."""
     found = [problem for line in site.lines.values() for problem in _line(site, line)]
     for sink in site.sinks.values():
-        if sink.dialect not in registry.names():
+        try:
+            spec = registry.load(sink.dialect)
+        except LookupError:
             facts = {"name": sink.dialect, "advice": advice(sink.dialect, registry.names())}
             found.append(make_problem("LG-SINK-01", sink.where, f"sinks.{sink.name}", facts))
         else:
-            found.extend(_connection(sink))
-            found.extend(_options(sink))
+            found.extend(_connection(sink, spec))
+            found.extend(_options(sink, spec))
     found.extend(_sealing(site))
     found.extend(_remote(site))
     return tuple(found)
@@ -44,9 +47,8 @@ def _remote(site: Site) -> Iterator[Problem]:
         yield make_problem("LG-REM-02", site.remote.where, "remote.public_key")
 
 
-def _connection(sink: Sink) -> Iterator[Problem]:
+def _connection(sink: Sink, spec: DialectSpec) -> Iterator[Problem]:
     """Yield what the platform of a dialect does not do, or does not take."""
-    spec = registry.load(sink.dialect)
     if sink.ack == "app" and not spec.has_app_ack:
         yield make_problem("LG-SINK-04", sink.where, f"sinks.{sink.name}.ack")
     low, high = spec.keepalive_s
@@ -55,9 +57,8 @@ def _connection(sink: Sink) -> Iterator[Problem]:
         yield make_problem("LG-SINK-05", sink.where, f"sinks.{sink.name}.keepalive", facts)
 
 
-def _options(sink: Sink) -> Iterator[Problem]:
+def _options(sink: Sink, spec: DialectSpec) -> Iterator[Problem]:
     """Yield what is wrong with the settings of a sink's dialect."""
-    spec = registry.load(sink.dialect)
     for path, plain, given in (
         ("options", spec.options, sink.options),
         *((f"devices.{name}", spec.device_options, of) for name, of in sink.devices.items()),

@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from functools import cache
 
 from gateway.settings.wording import Wording
 
 
-def _gathered() -> Mapping[str, Wording]:
+@cache
+def all_texts() -> Mapping[str, Wording]:
+    """Return the texts of every code. Read when the first is wanted: a sound site wants none."""
     gathered: dict[str, Wording] = {}
     for module in sorted(found.name for found in pkgutil.iter_modules(__path__)):
         texts: Mapping[str, Wording] = importlib.import_module(f"{__name__}.{module}").TEXTS
@@ -23,8 +26,6 @@ def _gathered() -> Mapping[str, Wording]:
         gathered.update(texts)
     return gathered
 
-
-TEXTS: Mapping[str, Wording] = _gathered()
 
 PHRASES: Mapping[str, tuple[str, str]] = {
     "did_you_mean": ("Did you mean {0}?", "是否应为 {0}？"),
@@ -53,4 +54,4 @@ PHRASES: Mapping[str, tuple[str, str]] = {
 
 def wording(code: str) -> Wording:
     """Return the texts of a code."""
-    return TEXTS[code]
+    return all_texts()[code]

@@ -50,4 +50,11 @@ TEXTS: Mapping[str, Wording] = {
         "给出了 range 或 step，但此行没有数值型点位",
         "开关量和枚举量请使用 `values:`。",
     ),
+    "LG-CMD-08": Wording(
+        "no device of this line has a point '{pattern}' that takes {ops}",
+        "Nothing is allowed by it. {advice}",
+        "此行的设备没有可执行 {ops} 的点位 '{pattern}'",
+        "此项不会允许任何命令。{advice}",
+        "warning",
+    ),
 }

@@ -93,14 +93,22 @@ TEXTS: Mapping[str, Wording] = {
     "LG-STORE-01": Wording(
         "{point} is of class {personal}, whose values are stored only encrypted, and the Python "
         "package `cryptography` is not installed",
-        "Install it: pip install 'linli-gateway[crypto]'. Or set `keep: none` for such points.",
+        "Install it: pip install 'linli-gateway[crypto]'. Or set `keep: none` for such points, if "
+        "they are no counters and no sum or count of time is made of them.",
         "{point} 属于 {personal} 类，其值只能加密存储，但未安装 Python 包 `cryptography`",
-        "请安装：pip install 'linli-gateway[crypto]'；或对这类点设置 `keep: none`。",
+        "请安装：pip install 'linli-gateway[crypto]'；或对这类点设置 `keep: none`（累计量和按时间派生的"
+        "输入除外）。",
     ),
     "LG-STORE-02": Wording(
         "{name} holds no key of the store",
         "Write 64 hex digits (openssl rand -hex 32); older keys in lines below it.",
         "{name} 中没有存储密钥",
         "请写 64 位十六进制数（openssl rand -hex 32）；旧密钥写在其下各行。",
+    ),
+    "LG-STORE-03": Wording(
+        "`key` needs the Python package `cryptography`, which is not installed",
+        "Install it: pip install 'linli-gateway[crypto]'. Or leave `key` out.",
+        "`key` 需要 Python 包 `cryptography`，但未安装",
+        "请安装：pip install 'linli-gateway[crypto]'；或去掉 `key`。",
     ),
 }
