@@ -86,6 +86,8 @@ class Pipe:
         """Return the next bytes that pass the sieve, b"" at the end of the stream."""
         try:
             came = self._sock.recv(READ_SIZE)
+        except BlockingIOError:
+            raise  # kept or raised from itself it would be a ring, with all its frames
         except OSError as error:
             raise self._noted(error) from error
         self.bytes_in += len(came)
