@@ -37,3 +37,14 @@ def test_a_period_that_cannot_be_met_is_a_warning_with_the_load(tmp_path: Path) 
     (problem,) = [one for one in result.problems if one.code == "LG-PLAN-01"]
     assert problem.severity == "warning"
     assert "%" in problem.message
+
+
+def test_a_wrong_option_of_a_dialect_is_reported_at_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    sink = "{hz: {dialect: jetlinks, url: mqtt://localhost, options: {auth: sha1}}}"
+    file.write_text(
+        f"version: 1\ngateway: {{id: gw, site: s}}\nbuses: {{}}\ndevices: []\nsinks: {sink}\n",
+        encoding="utf-8",
+    )
+    (problem,) = load_and_vet(file).problems
+    assert (problem.line, problem.path, problem.code) == (5, "sinks.hz.options.auth", "LG-VAL-01")
