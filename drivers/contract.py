@@ -291,7 +291,7 @@ class SessionDevice:
     unit: Hashable
     points: tuple[Address, ...]
     quirks: Quirks
-    key: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

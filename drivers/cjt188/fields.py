@@ -119,6 +119,8 @@ def clock_bytes(text: str, quirks: Cjt188Quirks) -> bytes:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is no time; write 2026-11-27T02:30:00") from None
+    if moment.tzinfo is not None:
+        raise ValueError(f"{text!r} has a zone; write the local time of the meter without one")
     octets = bytes.fromhex(f"{moment:%Y%m%d%H%M%S}".zfill(14))
     return octets if quirks.clock_order is ClockOrder.HIGH_FIRST else octets[::-1]
 

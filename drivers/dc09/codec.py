@@ -77,13 +77,20 @@ class Envelope:
         return f"length {self.length_field} {form}, {len(self.body):04X} would be right"
 
 
+def _remainder(octet: int) -> int:
+    for _ in range(8):
+        octet = (octet >> 1) ^ (_POLYNOMIAL if octet & 1 else 0)
+    return octet
+
+
+_BY_OCTET = tuple(_remainder(octet) for octet in range(256))
+
+
 def crc16(octets: bytes) -> int:
     """Return the CRC-16/ARC (polynomial A001, first value 0)."""
     crc = 0
     for octet in octets:
-        crc ^= octet
-        for _ in range(8):
-            crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
+        crc = (crc >> 8) ^ _BY_OCTET[(crc ^ octet) & 0xFF]
     return crc
 
 

@@ -23,11 +23,15 @@ _FILLING = "0123456789ABCDEFGHJKLMNPQRSTUVWX"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Data without its account, the letters and texts of extended data, and the time, UTC."""
+    """Data without its account, the letters and texts of extended data, and the time, UTC.
+
+    `account` is the one that stood before the data, upper case; "" where none did.
+    """
 
     data: str
     extended: tuple[str, ...] = ()
     time: datetime | None = None
+    account: str = ""
 
 
 def read_content(octets: bytes, *, is_filled: bool = False) -> Content:
@@ -44,15 +48,15 @@ def read_content(octets: bytes, *, is_filled: bool = False) -> Content:
     if is_filled:
         _, bar, behind = data.partition("|")
         data = behind if bar else ""
+    account = ""
     if data.startswith("#") and "|" in data:
-        data = data.partition("|")[2]
+        account, _, data = data.removeprefix("#").partition("|")
     extended: list[str] = []
     while match := _EXTENDED.match(rest):
         extended.append(match[1])
         rest = rest[match.end() :]
-    if not rest:
-        return Content(data.removeprefix("|"), tuple(extended))
-    return Content(data.removeprefix("|"), tuple(extended), _time(rest))
+    time = _time(rest) if rest else None
+    return Content(data.removeprefix("|"), tuple(extended), time, account.upper())
 
 
 def write_time(utc_ms: int) -> str:

@@ -30,6 +30,7 @@ from drivers.dc09.codec import (
 from drivers.dc09.content import Content, read_content
 from drivers.dc09.events import Event, read_events
 from drivers.dc09.match import address_of, raw_of
+from drivers.dc09.memory import Account
 from drivers.dc09.session import Dc09Session
 
 ANSWERS = frozenset({"ACK", "NAK", "DUH", "RSP"})
@@ -45,8 +46,8 @@ class Dc09Driver:
         """Streams and datagrams: nothing between frames."""
         return WireSettings()
 
-    def parse_unit(self, address: object) -> str:
-        """Return the unit key of an account: its digits, letters upper case.
+    def parse_unit(self, address: object) -> Account:
+        """Return the unit key of an account: its digits, letters upper case, with its memory.
 
         Raises:
             ValueError: it is no account, and what to write.
@@ -57,7 +58,7 @@ class Dc09Driver:
                 f"{address!r} is no account; write the account of the panel, 1 to 16 hexadecimal "
                 'digits such as "1234"'
             )
-        return text.upper()
+        return Account(text.upper())
 
     def silent_after_s(self, quirks: Quirks) -> float:
         """Return the supervision time: panels open a connection for every message."""

@@ -21,6 +21,7 @@ from drivers.dc09.codec import Envelope, Length, Message, Stream, open_envelope,
 from drivers.dc09.content import Content, decrypt, read_content
 from drivers.dc09.events import Event, read_events
 from drivers.dc09.match import address_of, quirks_of, raw_of
+from drivers.dc09.memory import Memory, Sealed, memory_of
 
 REPEAT_S = 300.0
 """For so long the same number with the same data is a repetition: numbers come round again."""
@@ -39,12 +40,17 @@ class _Told:
 
 @dataclass(slots=True)
 class _Panel:
-    """A panel of the site, and what is remembered of it while the connection stands."""
+    """A panel of the site, and what is remembered of it while the connection stands.
+
+    `memory` outlives it. What was told last does not: on a new connection it is told again, for
+    nobody knows whether it was committed before the old one broke.
+    """
 
     unit: Hashable
     points: tuple[Dc09Address, ...]
     quirks: Dc09Quirks
-    key: bytes | None
+    key: bytes | None = field(repr=False)
+    memory: Memory
     heard_s: float | None = None
     is_silent: bool = False
     last: _Told | None = None
@@ -85,6 +91,7 @@ class Dc09Session:
                 tuple(dict.fromkeys(address_of(point) for point in device.points)),
                 quirks_of(device.quirks),
                 quirks_of(device.quirks).aes_key(device.key),
+                memory_of(device.unit),
             )
             for device in devices
         }
@@ -150,8 +157,9 @@ def _take_message(panel: _Panel, message: Message, gathered: _Gathered, now: Mom
         gathered.blame(FrameError(Fault.SHORT, str(why)))
         gathered.send.append(nak(now.utc_ms) if message.is_encrypted else duh(message))
         return
-    if not _is_timely(panel.quirks, message, content, now):
-        gathered.blame(FrameError(Fault.SHORT, f"its time {content.time} is too far from ours"))
+    why = _untimely(panel, message, content, now)
+    if why is not None:
+        gathered.blame(FrameError(Fault.SHORT, why))
         gathered.send.append(nak(now.utc_ms))
         return
     try:
@@ -193,7 +201,7 @@ def _content(panel: _Panel, message: Message) -> Content:
 
     Raises:
         ValueError: it cannot be read.
-        DriverError: it is encrypted and must not be, or the other way round.
+        DriverError: it is encrypted and must not be, or the other way round; or it is another's.
     """
     if not message.is_encrypted:
         if panel.key is not None:
@@ -201,7 +209,11 @@ def _content(panel: _Panel, message: Message) -> Content:
         return read_content(message.content)
     if panel.key is None:
         raise DriverError(f"account {message.account} encrypts, and the site file has no key")
-    return read_content(decrypt(message.content, panel.key), is_filled=True)
+    content = read_content(decrypt(message.content, panel.key), is_filled=True)
+    if content.account and content.account.lstrip("0") != message.account.lstrip("0"):
+        # The head is not encrypted: of panels with one key, anybody could change who reports.
+        raise DriverError(f"account {message.account} carries data of {content.account}")
+    return content
 
 
 def _has_right_length(envelope: Envelope, quirks: Dc09Quirks) -> bool:
@@ -214,14 +226,25 @@ def _has_right_length(envelope: Envelope, quirks: Dc09Quirks) -> bool:
             return quirks.length is LengthCheck.ANY
 
 
-def _is_timely(quirks: Dc09Quirks, message: Message, content: Content, now: Moment) -> bool:
-    is_checked = quirks.time_check is TimeCheck.ALL or (
-        quirks.time_check is TimeCheck.ENCRYPTED and message.is_encrypted
+def _untimely(panel: _Panel, message: Message, content: Content, now: Moment) -> str | None:
+    """Return what is wrong with the time of a message, or None.
+
+    A panel that gets NAK sends it again with a time of now: nothing is lost by refusing it.
+    """
+    is_checked = panel.quirks.time_check is TimeCheck.ALL or (
+        panel.quirks.time_check is TimeCheck.ENCRYPTED and message.is_encrypted
     )
-    if not is_checked:
-        return True
-    if content.time is None:
-        return False
+    if not is_checked:  # its clock may stand still, and all messages have one time
+        return None
+    if content.time is None or not _is_near(content.time, panel.quirks, now):
+        return f"its time {content.time} is too far from ours"
+    if not message.is_encrypted:
+        return None
+    sealed = Sealed(message.ident, content.data, content.time)
+    return "it came before, and others after it" if panel.memory.is_played_back(sealed) else None
+
+
+def _is_near(time: datetime, quirks: Dc09Quirks, now: Moment) -> bool:
     ours = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=now.utc_ms)
-    ahead_s = (content.time - ours).total_seconds()
+    ahead_s = (time - ours).total_seconds()
     return -quirks.time_past_s <= ahead_s <= quirks.time_future_s

@@ -87,11 +87,15 @@ class DeclaredSession:
         framings = dict.fromkeys(point.declaration for point in points)
         self._streams = [_Stream(one) for one in framings if one.replies]
         self._asking = _asking(self._listeners, now)
+        periods = [one.every_s for one in self._asking]
+        self._apart_s = min(periods, default=0.0) / max(1, len(periods))
+        """Between two requests, however late both are: who was asked first must have answered."""
+        self._free_s = now.at_s
 
     @property
     def wake_at(self) -> float | None:
         """When the next request is due, or the next device counts as silent."""
-        moments = [one.due_s for one in self._asking]
+        moments = [max(one.due_s, self._free_s) for one in self._asking]
         moments += [at for one in self._listeners if (at := one.silent_at) is not None]
         return min(moments, default=None)
 
@@ -110,9 +114,12 @@ class DeclaredSession:
 
     def wake(self, now: Moment) -> SessionOutput:
         """Send the request that is due, one at a time; say who is silent."""
-        due = [one for one in self._asking if one.due_s <= now.at_s]
+        is_free = self._free_s <= now.at_s
+        due = [one for one in self._asking if is_free and one.due_s <= now.at_s]
+        due.sort(key=lambda one: one.due_s)
         for one in due[:1]:
             one.due_s = now.at_s + one.every_s
+            self._free_s = now.at_s + self._apart_s
         silent = [one for one in self._listeners if (one.silent_at or now.at_s + 1) <= now.at_s]
         for one in silent:
             one.is_silent = True

@@ -49,7 +49,10 @@ class Shape:
 
 
 def read_octets(octets: bytes, shape: Shape) -> Raw | None:
-    """Return the value of exactly `shape.size` bytes; None where they are none (BCD of A to F)."""
+    """Return the value of exactly `shape.size` bytes.
+
+    None where they are none: BCD with A to F, a float that is no number or infinite.
+    """
     ordered = octets[::-1] if shape.is_little and shape.form is not Form.ASCII else octets
     match shape.form:
         case Form.UINT | Form.INT:
@@ -134,8 +137,22 @@ def _whole(raw: Raw) -> int:
     return int(raw)
 
 
-def _float(number: float, size: int) -> float:
+def _float(number: float, size: int) -> float | None:
     """Return a single as the shortest decimal that means it: 225.6, not 225.60000610351562."""
-    if size == 8 or not math.isfinite(number):  # noqa: PLR2004 - a double says what it means
+    if not math.isfinite(number):
+        return None
+    if size == 8:  # noqa: PLR2004 - a double says what it means
         return number
-    return float(f"{number:.7g}")
+    octets = struct.pack(">f", number)
+    for digits in range(6, 9):
+        short = float(f"{number:.{digits}g}")
+        if _single(short) == octets:
+            return short
+    return float(f"{number:.9g}")  # always enough for a single
+
+
+def _single(number: float) -> bytes:
+    try:
+        return struct.pack(">f", number)
+    except OverflowError:  # rounded up past the largest single
+        return b""

@@ -141,6 +141,7 @@ class Dlt645Quirks:
     )
     password: str = field(
         default="00000000",
+        repr=False,
         metadata={
             "description": "Level and password for writing, 8 hex digits as sent (PA P0 P1 P2). "
             "Default 00000000."
@@ -148,6 +149,7 @@ class Dlt645Quirks:
     )
     operator: str = field(
         default="00000000",
+        repr=False,
         metadata={"description": "Operator code for writing, 8 hex digits. Default 00000000."},
     )
     relay: bool = field(

@@ -17,6 +17,8 @@ HEADER = 10
 TAIL = 2
 MOST_DATA = 200
 """Longest data field of an answer (KTS-Intek log; notes on both editions)."""
+MOST_WRITTEN = 50
+"""Longest data field of a write (KTS-Intek log; notes on both editions)."""
 LONGEST = HEADER + MOST_DATA + TAIL
 KEPT = 2 * LONGEST
 """Bytes that are kept while a frame is looked for."""

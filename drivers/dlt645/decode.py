@@ -25,7 +25,7 @@ from drivers.dlt645.edition import (
     error_text,
     id_text,
 )
-from drivers.dlt645.items import item_of, members
+from drivers.dlt645.items import item_of, members, moment_of
 from drivers.dlt645.jobs import cells_in, read_cells
 from drivers.dlt645.values import to_raw
 
@@ -198,6 +198,8 @@ def _values(di: str, content: bytes) -> Iterator[NamedValue]:
         if item.point is not None:
             is_whole = len(content) == item.length
             yield NamedValue(item.point, to_raw(content, item) if is_whole else None, item.unit)
+            if is_whole and (moment := moment_of(item)) is not None:
+                yield NamedValue(moment.point or "", to_raw(content[item.size :], moment))
         return
     start = 0
     for member in members(di):

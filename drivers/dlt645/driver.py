@@ -75,6 +75,7 @@ class Dlt645Driver:
         for one in wanted:
             if isinstance(one.address, Dlt645Address) and one.address.di in COMMANDS:
                 raise ValueError(f"`di: {one.address.di}` can only be written: `access: w`")
+            self._check_id(one.address)
         return plan_reads(self.edition, str(unit), wanted, _quirks(quirks))
 
     def plan_write(self, unit: Hashable, address: Address, raw: Raw, quirks: Quirks) -> Job:
@@ -85,7 +86,19 @@ class Dlt645Driver:
         """
         if not isinstance(address, Dlt645Address):
             raise TypeError(f"{address!r} is no address of DL/T 645")
+        self._check_id(address)
         return write_job(self.edition, str(unit), address, raw, _quirks(quirks))
+
+    def _check_id(self, address: Address) -> None:
+        """Refuse a data id of the other edition: nobody would answer it."""
+        digits = 2 * self.edition.id_bytes
+        if not isinstance(address, Dlt645Address) or address.di in COMMANDS:
+            return
+        if len(address.di) != digits:
+            raise ValueError(
+                f"data id {address.di} has {len(address.di)} digits, those of {self.edition.name} "
+                f"have {digits}; write it in quotes, with its zeros"
+            )
 
     def probe(self, unit: Hashable, job: Job) -> Job:  # noqa: ARG002 - JobDriver
         """Return the read of one value of a job; an error word is a sign of life as well."""

@@ -111,6 +111,14 @@ def item_of(di: str) -> Item | None:
     return _SINGLE_2007.get(di) or _energy(di) or _demand(di) or _measured(di) or _status(di)
 
 
+def moment_of(item: Item) -> Item | None:
+    """Return what stands behind a highest demand: when it was; None for other items."""
+    if item.sent != _DEMAND_BYTES or item.point is None:
+        return None
+    point = item.point.replace("demand_max", "demand_time")
+    return Item(_DEMAND_BYTES - item.size, form=Form.MINUTE, point=point)
+
+
 def members(di: str) -> list[Item]:
     """Return the items of a block id such as 0201FF00, in order; [] when it is no block."""
     di = di.upper()

@@ -90,7 +90,9 @@ class ReadItem:
 
     def _question(self) -> Question:
         echoed = id_bytes(self.di)
-        size = max((cell.start + cell.address.size for cell in self.cells), default=0)
+        # Of an item the length that its answer must have; of a block the length of one value.
+        ends = (max(cell.start + cell.address.size, cell.lengths[0]) for cell in self.cells)
+        size = max(ends, default=0)
         block = sum(item.size for item in members(self.di))
         return Question(
             self.unit, self.edition.read, echoed, echoed,

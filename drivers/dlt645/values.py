@@ -47,9 +47,9 @@ def to_raw(octets: bytes, how: Format) -> Raw | None:
     All bytes FF mean no value, and so do digits that are no decimal digits: a meter without a phase
     sends either. Texts of times are ISO 8601; a day 00 (a demand that never was) is no value.
     """
+    octets = octets[: how.size]
     if len(octets) < how.size or not octets.strip(b"\xff"):
         return None
-    octets = octets[: how.size]
     if how.form is Form.BITS:
         return int.from_bytes(octets, "little")
     return _number(octets, how) if how.form is Form.BCD else _text(octets, how.form)

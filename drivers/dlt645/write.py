@@ -7,7 +7,7 @@ from datetime import datetime
 
 from drivers.contract import Job, Raw
 from drivers.dlt645.address import CLOCK, FREEZE, RELAY, Dlt645Address, Dlt645Quirks
-from drivers.dlt645.codec import BROADCAST, WILDCARD
+from drivers.dlt645.codec import BROADCAST, MOST_WRITTEN, WILDCARD
 from drivers.dlt645.edition import Edition, id_bytes
 from drivers.dlt645.exchange import Question
 from drivers.dlt645.jobs import OneQuestion
@@ -44,6 +44,8 @@ def write_job(  # noqa: PLR0917 - JobDriver.plan_write with the edition
     octets = from_raw(raw, address.how)
     secrets = _secrets(quirks) if edition.id_bytes > 2 else _secrets(quirks)[:4]  # noqa: PLR2004
     content = id_bytes(address.di) + secrets + octets
+    if len(content) > MOST_WRITTEN:
+        raise ValueError(f"{len(content)} bytes of data; a write takes {MOST_WRITTEN}")
     question = Question(unit, edition.write, content, b"", 0, quirks.preamble)
     return OneQuestion(question, f"write {address.di}")
 

@@ -236,6 +236,11 @@ def _of_system(what: Object, octets: bytes, clock: bytes) -> Report:
 
 
 def _text(octets: bytes) -> str:
-    """Return a GB18030 text without its filling; bytes that are none become U+FFFD."""
+    """Return a GB18030 text without its filling; bytes that are none become U+FFFD.
+
+    Of a text that is longer than its field, the last character may be cut in two: it is left out.
+    """
     text = octets.split(b"\0", 1)[0].decode("gb18030", "replace")
+    if b"\0" not in octets:
+        text = text.removesuffix("\N{REPLACEMENT CHARACTER}")
     return "".join(one for one in text if one.isprintable()).strip()

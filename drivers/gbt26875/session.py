@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,10 @@ from drivers.gbt26875.match import (
 from drivers.gbt26875.objects import Report, read_reports
 from drivers.gbt26875.units import Place, parse_place, shown_source
 
+REPEATED_FOR_S = 60.0
+"""Three repeats of what is not confirmed within ten seconds (6.5.4, 6.5.5), and some more."""
+MOST_TOLD = 64
+
 
 @dataclass(frozen=True, slots=True)
 class _Listener:
@@ -40,6 +45,19 @@ class _Listener:
     points: tuple[Gbt26875Address, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A report as its repetition has it: the head may carry the time of its own sending.
+
+    The time of each state stands in the application part.
+    """
+
+    serial: int
+    command: int
+    application: bytes
+    at_s: float = field(compare=False)
+
+
 @dataclass(slots=True)
 class _Peer:
     """A transmitter of the site: who listens to it, when it was heard, what we ask of it."""
@@ -48,7 +66,8 @@ class _Peer:
     listeners: list[_Listener]
     heard_s: float | None = None
     is_silent: bool = False
-    last: Frame | None = None
+    told: deque[_Told] = field(default_factory=lambda: deque[_Told](maxlen=MOST_TOLD))
+    """Its last reports, the newest at the end."""
     ask: Ask | None = None
 
     @property
@@ -164,11 +183,25 @@ def _take_reports(peer: _Peer, frame: Frame, gathered: _Gathered, now: Moment) -
         return
     if frame.command == Command.SEND:
         gathered.send.append(_reply(peer, frame, Command.CONFIRM, now))
-    is_repeated, peer.last = frame == peer.last, frame
-    if not is_repeated:
+    told = _Told(frame.serial, frame.command, frame.application, now.at_s)
+    if not _is_repeated(peer, told):
+        peer.told.append(told)
         reading = Reading(peer.quirks.clock, local_time(now.utc_ms, now.local_offset_s))
         for report in reports:
             gathered.samples.extend(_samples(peer, report, reading))
+
+
+def _is_repeated(peer: _Peer, told: _Told) -> bool:
+    """Whether a report came before; an old one must not undo what was told since.
+
+    A transmitter that never counts its serial number is believed whenever it says another thing
+    than the last time.
+    """
+    newest = peer.told[-1] if peer.told else None
+    if newest is None or told == newest:
+        return newest is not None
+    recent = (one for one in peer.told if told.at_s - one.at_s <= REPEATED_FOR_S)
+    return told.serial != newest.serial and told in recent
 
 
 def _take_damaged(peer: _Peer, damaged: Damaged, gathered: _Gathered, now: Moment) -> None:

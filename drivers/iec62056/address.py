@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from drivers.iec62056.codec import Bcc
+from drivers.iec62056.identification import RATES
 from drivers.iec62056.obis import parse_code
 from drivers.iec62056.units import MeterUnit, unit_named
 
@@ -131,6 +132,7 @@ class Iec62056Quirks:
     )
     password: str = field(
         default="",
+        repr=False,
         metadata={"description": "Sent by P1 before read commands; empty: no password"},
     )
     block_chars: int = field(
@@ -143,11 +145,14 @@ class Iec62056Quirks:
     )
 
     def __post_init__(self) -> None:
-        """Check the password.
+        """Check the rates and the password.
 
         Raises:
-            ValueError: it cannot be sent.
+            ValueError: there is no such rate, or the password cannot be sent.
         """
+        for name, baud in (("first_baud", self.first_baud), ("max_baud", self.max_baud)):
+            if baud not in RATES:
+                raise ValueError(f"{name} {baud} is no rate of these meters; write one of {RATES}")
         password = self.password
         is_plain = password.isascii() and (not password or password.isprintable())
         if not is_plain or len(password) > MOST_PASSWORD or _RESERVED & set(password):

@@ -111,15 +111,23 @@ def find_block(octets: bytes, bcc: Bcc) -> Block | None:
     itself (`02 28 30 31 29 03 03`). Among several SOH and STX before the ETX, which noise makes,
     the one counts from which the check character is right.
     """
-    searched = 0
-    while (end := octets.find(ETX, searched)) >= 0:
-        starts = [at for mark in (SOH, STX) if (at := octets.find(mark, searched, end)) >= 0]
+    return next_block(octets, bcc, 0)[0]
+
+
+def next_block(octets: bytes, bcc: Bcc, begin: int) -> tuple[Block | None, int]:
+    """Return the first framed message from `begin` on, and where the next search begins.
+
+    So nothing is looked at twice, however many bytes that are no message come one by one.
+    """
+    while (end := octets.find(ETX, begin)) >= 0:
+        starts = [at for mark in (SOH, STX) if (at := octets.find(mark, begin, end)) >= 0]
         if starts and end + 1 == len(octets):
-            return None
+            return None, begin
         if starts:
-            return _block(octets, min(starts), end, bcc)
-        searched = end + 1
-    return None
+            block = _block(octets, min(starts), end, bcc)
+            return block, block.end
+        begin = end + 1
+    return None, begin
 
 
 def _block(octets: bytes, first: int, end: int, bcc: Bcc) -> Block:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -15,10 +15,16 @@ from drivers.iec62056.codec import (
     Bcc,
     Block,
     find_block,
+    next_block,
     plain,
     with_parity,
 )
-from drivers.iec62056.identification import Identification, Mode, find_identification
+from drivers.iec62056.identification import (
+    MOST_LINE,
+    Identification,
+    Mode,
+    find_identification,
+)
 
 METER_COMMANDS = frozenset({"", "P0", "B0"})
 """What a meter sends: data, the operand for a password, a break."""
@@ -39,8 +45,9 @@ class Answer:
     sign: bytes = b""
 
 
-Recognise: TypeAlias = Callable[[bytes], Answer | None]
-"""Returns the answer among all seven-bit characters that came; None for "more, please"."""
+Recognise: TypeAlias = Callable[[bytes, int], "tuple[Answer | None, int]"]
+"""Returns the answer among all seven-bit characters that came; None for "more, please". The number
+says how many of them are judged, and need not be looked at again; it is given at the next call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +73,12 @@ class Message:
 class MeterExchange:
     """One exchange with one meter. The reply is an Answer."""
 
-    __slots__ = ("_buffer", "_message")
+    __slots__ = ("_buffer", "_judged", "_message")
 
     def __init__(self, message: Message) -> None:
         self._message = message
         self._buffer = bytearray()
+        self._judged = 0
 
     @property
     def request(self) -> bytes:
@@ -108,22 +116,23 @@ class MeterExchange:
         if not self._message.reply_chars:
             return Answer()
         self._buffer += received
-        if len(self._buffer) > MOST_BLOCK:
-            del self._buffer[: len(self._buffer) - MOST_BLOCK]
+        too_many = max(0, len(self._buffer) - MOST_BLOCK)
+        del self._buffer[:too_many]
         octets = plain(bytes(self._buffer))
-        echo = self._message.octets
+        echo, begin = self._message.octets, 0
         if echo and echo in octets:  # an optical head gives back what it is told
-            octets = octets[octets.find(echo) + len(echo) :]
-        return self._message.recognise(octets)
+            begin = octets.find(echo) + len(echo)
+        judged = max(0, self._judged - too_many - begin)
+        answer, judged = self._message.recognise(octets[begin:], judged)
+        self._judged = begin + judged
+        return answer
 
     def verdict(self) -> DriverError:
         """Return NoAnswer, or FrameError that says what of the dialogue went wrong."""
         message = self._message
         octets = plain(bytes(self._buffer))
-        received = bytes(self._buffer[-KEPT:])
-        if message.secret and message.secret in octets:
-            hidden = b"*" * len(message.secret)
-            received = octets.replace(message.secret, hidden)[-KEPT:]
+        # A damaged echo is not recognised, and may hold all of a password but one character.
+        received = b"" if message.secret else bytes(self._buffer[-KEPT:])
         if not octets:
             return NoAnswer(f"{message.hint}: nothing came")
         if message.octets and octets == message.octets:
@@ -158,12 +167,14 @@ def wants_sign_on(bcc: Bcc, mode: Mode | None) -> Recognise:
     """
     readout = wants_readout(bcc)
 
-    def recognise(octets: bytes) -> Answer | None:
-        found = find_identification(octets)
-        if found is None or (mode or found.mode) is not Mode.A:
-            return None if found is None else Answer(identification=found)
-        answer = readout(octets[found.end :])
-        return None if answer is None else replace(answer, identification=found)
+    def recognise(octets: bytes, judged: int) -> tuple[Answer | None, int]:
+        found = find_identification(octets, judged)
+        if found is None:
+            return None, max(judged, len(octets) - MOST_LINE)
+        if (mode or found.mode) is not Mode.A:
+            return Answer(identification=found), judged
+        answer, _ = readout(octets[found.end :], 0)
+        return None if answer is None else replace(answer, identification=found), judged
 
     return recognise
 
@@ -171,13 +182,13 @@ def wants_sign_on(bcc: Bcc, mode: Mode | None) -> Recognise:
 def wants_readout(bcc: Bcc) -> Recognise:
     """Recognise a data message of modes A and B, which may have no STX and no check character."""
 
-    def recognise(octets: bytes) -> Answer | None:
+    def recognise(octets: bytes, judged: int) -> tuple[Answer | None, int]:
         if STX in octets:
-            found = (b for b in _blocks(octets, bcc) if b.is_right and not b.command)
-            block = next(found, None)
-            return None if block is None else Answer(block=block)
+            found = _search(octets, bcc, judged, lambda b: b.is_right and not b.command)
+            answer = None if found.block is None else Answer(block=found.block)
+            return answer, found.judged
         text, end, _ = octets.partition(b"!\r\n")
-        return Answer(text=text) if end and b"(" in text else None
+        return Answer(text=text) if end and b"(" in text else None, judged
 
     return recognise
 
@@ -188,31 +199,42 @@ def wants_reply(bcc: Bcc, fits: Callable[[Block], bool], signs: bytes = NAK) -> 
     A damaged message is an answer, too: it is asked for again. Our own commands never are.
     """
 
-    def recognise(octets: bytes) -> Answer | None:
-        rest = octets
-        while (block := find_block(rest, bcc)) is not None:
-            is_ours = block.command not in METER_COMMANDS
-            if not is_ours and (not block.is_right or fits(block)):
-                return Answer(block=block)
-            rest = rest[block.end :]
-        return _sign(rest, signs)
+    def answers(block: Block) -> bool:
+        return block.command in METER_COMMANDS and (not block.is_right or fits(block))
+
+    def recognise(octets: bytes, judged: int) -> tuple[Answer | None, int]:
+        found = _search(octets, bcc, judged, answers)
+        if found.block is not None:
+            return Answer(block=found.block), found.judged
+        return _sign(octets[found.rest :], signs), found.judged
 
     return recognise
 
 
-def _blocks(octets: bytes, bcc: Bcc) -> Iterator[Block]:
-    rest = octets
-    while (block := find_block(rest, bcc)) is not None:
-        yield block
-        rest = rest[block.end :]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The message that was looked for, if it came; `rest` is where the last whole one ends."""
+
+    block: Block | None
+    rest: int
+    judged: int
+
+
+def _search(octets: bytes, bcc: Bcc, judged: int, is_it: Callable[[Block], bool]) -> _Found:
+    rest = judged
+    while True:
+        block, judged = next_block(octets, bcc, judged)
+        if block is None or is_it(block):
+            return _Found(block, rest, judged)
+        rest = judged
 
 
 def _sign(octets: bytes, signs: bytes) -> Answer | None:
     """Return the single character of an answer; inside a message it would be none."""
     if SOH in octets or STX in octets:
         return None
-    found = next((octets[at : at + 1] for at in range(len(octets)) if octets[at] in signs), b"")
-    return Answer(sign=found) if found else None
+    places = [at for sign in signs if (at := octets.find(sign)) >= 0]
+    return Answer(sign=octets[min(places) :][:1]) if places else None
 
 
 def _is_text(octets: bytes) -> bool:

@@ -8,11 +8,14 @@ from enum import StrEnum
 
 MOST_IDENTIFICATION = 64
 """Characters after the rate; the standard allows 16, read-outs in the field have more."""
+MOST_LINE = 7 + MOST_IDENTIFICATION
+"""Characters of the whole message: slash, maker, rate, identification, CR LF."""
 FIRST_BAUD = 300
-_RATES = (300, 600, 1200, 2400, 4800, 9600, 19200)
+RATES = (300, 600, 1200, 2400, 4800, 9600, 19200)
+"""Baud rates that the characters 0 to 6 stand for."""
 _LINE = re.compile(rb"/([A-Za-z]{3})([\x20-\x7E])([\x20-\x7E]{0,64})\r\n")
-_C = {str(code): baud for code, baud in enumerate(_RATES)}
-_B = {chr(ord("A") + code): baud for code, baud in enumerate(_RATES[1:])}
+_C = {str(code): baud for code, baud in enumerate(RATES)}
+_B = {chr(ord("A") + code): baud for code, baud in enumerate(RATES[1:])}
 
 
 class Mode(StrEnum):
@@ -58,9 +61,9 @@ class Identification:
         return f"/{self.manufacturer}{self.baud_character}{self.text}"
 
 
-def find_identification(octets: bytes) -> Identification | None:
-    """Return the first identification among seven-bit characters, or None."""
-    match = _LINE.search(octets)
+def find_identification(octets: bytes, begin: int = 0) -> Identification | None:
+    """Return the first identification among seven-bit characters from `begin` on, or None."""
+    match = _LINE.search(octets, begin)
     if match is None:
         return None
     manufacturer, baud, text = (part.decode("ascii") for part in match.groups())

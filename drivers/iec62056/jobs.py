@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drivers.contract import DeviceRefused, Exchange, Job, Steps
 from drivers.iec62056.address import Iec62056Address, Iec62056Quirks
-from drivers.iec62056.codec import NAK, Block
+from drivers.iec62056.codec import ACK, NAK, Block
 from drivers.iec62056.dialogue import (
     COMMAND_CHARS,
     IDENTIFICATION_CHARS,
@@ -27,6 +27,7 @@ BREAK = "B0"
 _BREAK_CHARS = 5
 _REFUSED_READ = 1
 _SELECT_CHARS = 6
+MOST_REFUSALS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,13 @@ class Readout:
         return f"read-out of {self.unit}: {len(self.items)} points"
 
 
+@dataclass(slots=True)
+class Passwords:
+    """How often in a row a meter refused the password: the third wrong one locks some meters."""
+
+    refused: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Programming:
     """A session of programming mode that reads codes one by one and breaks off at its end."""
@@ -91,6 +99,7 @@ class Programming:
     unit: str
     items: tuple[Item, ...]
     quirks: Iec62056Quirks
+    passwords: Passwords = field(default_factory=Passwords, compare=False)
 
     @property
     def keys(self) -> tuple[int, ...]:
@@ -122,7 +131,12 @@ class Programming:
         return 3 + bool(self.quirks.password) + len(self.codes)
 
     def steps(self) -> Steps:
-        """Read all codes in one session; the break is sent whatever the meter refused."""
+        """Read all codes in one session; the break is sent whatever the meter refused.
+
+        After two refusals of the password in a row, nothing is sent any more.
+        """
+        if self.passwords.refused >= MOST_REFUSALS:
+            raise DeviceRefused(NAK[0], "the meter refused the password, so it is not sent again")
         dialogue = begin(self.unit, self.quirks)
         found = (yield from ask(dialogue, dialogue.sign_on())).identification
         if found is None or dialogue.mode(found) is not Mode.C:
@@ -130,6 +144,7 @@ class Programming:
         there = dialogue.agreed(found)
         yield from ask(there, dialogue.select(found, PROGRAMMING))
         refusal = yield from _log_in(there)
+        self.passwords.refused = 0 if refusal is None else self.passwords.refused + 1
         sets: list[DataSet] = []
         for code in self.codes if refusal is None else ():
             one = yield from _read(there, code)
@@ -192,11 +207,14 @@ def _readout(dialogue: Dialogue, found: Identification) -> Generator[Exchange, A
 
 
 def _log_in(there: Dialogue) -> Generator[Exchange, Answer, Answer | None]:
-    """Send the password if there is one; return what the meter refused it with."""
+    """Send the password if there is one, and only once; return what the meter refused it with."""
     if not there.quirks.password:
         return None
-    answer = yield from ask(there, there.password())
-    return None if answer.block is None else answer
+    message = there.password()
+    answer = yield message.exchange()
+    if answer.block is not None and not answer.block.is_right:
+        answer = yield from ask(there, there.again(message))
+    return None if answer.sign == ACK else answer
 
 
 def _read(there: Dialogue, code: str) -> Generator[Exchange, Answer, tuple[DataSet, ...]]:
@@ -236,9 +254,10 @@ def _sets(answer: Answer) -> Sequence[DataSet]:
 
 
 def _refused(refusal: Answer | None, reads: int) -> DeviceRefused:
-    if refusal is None or refusal.block is None:
+    if refusal is None:
         return DeviceRefused(_REFUSED_READ, f"the meter refused all {reads} read commands")
-    return DeviceRefused(NAK[0], "the meter refused the password", refusal.block.body)
+    said = b"" if refusal.block is None else refusal.block.body
+    return DeviceRefused(NAK[0], "the meter refused the password", said)
 
 
 def _any_block(_: Block) -> bool:

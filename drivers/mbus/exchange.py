@@ -54,7 +54,7 @@ class AckExchange:
         if not self._has_reply:
             return True
         self._buffer += received
-        if find_ack(bytes(self._buffer)) is not None:
+        if find_ack(_without_echo(bytes(self._buffer), self._request)) is not None:
             return True
         del self._buffer[:-KEPT]
         return None
@@ -62,6 +62,16 @@ class AckExchange:
     def verdict(self) -> DriverError:
         """Return NoAnswer, or FrameError with what came in the place of E5."""
         return _verdict(bytes(self._buffer), "E5")
+
+
+def _without_echo(octets: bytes, request: bytes) -> bytes:
+    """Return what came without our own request: E5 may be in it (SND_NKE to 165 ends with E5 16).
+
+    What may be the beginning of an echo is left out, too, until more has come.
+    """
+    octets = octets.replace(request, b"")
+    begun = (n for n in range(len(request) - 1, 0, -1) if octets.endswith(request[:n]))
+    return octets[: len(octets) - next(begun, 0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +142,9 @@ class ReadExchange:
         if self._unit.primary is not None:
             return frame.a == self._unit.primary
         speaker = telegram.header.unit
-        if speaker is None:  # an error, or a telegram without header
+        if telegram.refusal is not None or telegram.alarm is not None:
+            return True  # it names nobody, and A is the slave's own address: the selected one spoke
+        if speaker is None:  # a telegram without header
             return frame.a == SELECTED
         if telegram.header.signature is None:  # fixed structure names the number alone
             return MbusUnit(None, self._unit.number).covers(speaker)

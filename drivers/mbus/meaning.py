@@ -12,6 +12,8 @@ class Form(StrEnum):
     """How the bytes of a value are to be read beside their data type."""
 
     NUMBER = "number"
+    UNSIGNED = "unsigned"
+    """Binary bytes are bits, or count from 0 (types C and D): none of them means "invalid"."""
     IDENTITY = "identity"
     DATE = "date"
     MOMENT = "moment"

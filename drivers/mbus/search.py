@@ -65,7 +65,9 @@ class SecondarySearch:
     """Walks the tree: gives the next job, is told its outcome, goes deeper where slaves collide.
 
     `found` are the slaves, each once; `unresolved` whole numbers under which several slaves answer
-    at once, so that only their makers, versions or media differ. At most 10 jobs a digit and slave.
+    at once, so that only their makers, versions or media differ, and branches in which one answers
+    with a number that is no decimal digits, under which nobody can be asked. At most 10 jobs a
+    digit and slave.
     """
 
     def __init__(self, first: MbusUnit | None = None) -> None:
@@ -100,9 +102,13 @@ class SecondarySearch:
         if outcome is Outcome.COLLISION:
             self._descend(branch)
         elif outcome is Outcome.REPLY and name is not None:
-            unit = parse_unit(name)
-            if unit not in self.found:
-                self.found.append(unit)
+            self._keep(branch, str(name))
+
+    def _keep(self, branch: MbusUnit, name: str) -> None:
+        if not name.partition(".")[0].isdecimal():
+            self.unresolved.append(branch)
+        elif (unit := parse_unit(name)) not in self.found:
+            self.found.append(unit)
 
     def _descend(self, branch: MbusUnit) -> None:
         place = branch.number.find(_ANY)

@@ -58,8 +58,9 @@ class MbusUnit:
         known = self.manufacturer, self.version, self.medium
         if known == (_ANY_MANUFACTURER, _ANY, _ANY):
             return self.number
-        is_any = self.manufacturer == _ANY_MANUFACTURER
-        maker = "FFF" if is_any else manufacturer_text(self.manufacturer)
+        maker = manufacturer_text(self.manufacturer)
+        if self.manufacturer == _ANY_MANUFACTURER or not _MANUFACTURER.fullmatch(maker):
+            maker = "FFF"  # a code that is no letters (some meters have 0) is found by any
         return f"{self.number}.{maker}.{self.version:02X}.{self.medium:02X}"
 
     @property

@@ -29,6 +29,11 @@ def to_integer(octets: bytes) -> Number:
     return None if value == -(1 << (8 * len(octets) - 1)) else Fraction(value)
 
 
+def to_unsigned(octets: bytes) -> Number:
+    """Return a number of 1 to 8 bytes, low byte first, that is never negative (types C and D)."""
+    return Fraction(int.from_bytes(octets, "little"))
+
+
 def to_bcd(octets: bytes) -> Number:
     """Return a number of two digits a byte, low byte first; F as first digit is a minus (type A).
 

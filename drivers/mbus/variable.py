@@ -18,6 +18,7 @@ from drivers.mbus.values import (
     to_moment,
     to_real,
     to_text,
+    to_unsigned,
 )
 from drivers.mbus.vif import MANUFACTURER, PRIMARY
 
@@ -145,6 +146,8 @@ def _point_in_time(content: _Content) -> str | None:
 
 
 def _number(meaning: Meaning, content: _Content) -> Fraction | None:
-    read = {"bcd": to_bcd, "real": to_real}.get(content.coding, to_integer)
+    is_signed = meaning.form not in {Form.UNSIGNED, Form.IDENTITY}
+    whole = to_integer if is_signed else to_unsigned
+    read = {"bcd": to_bcd, "real": to_real}.get(content.coding, whole)
     said = read(content.octets)
     return None if said is None else content.sign * said * meaning.factor + meaning.offset

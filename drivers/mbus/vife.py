@@ -16,7 +16,10 @@ from drivers.mbus.meaning import TIME_STEPS, Form, Meaning, power_of_ten
 
 SECOND_TABLE = 0x7C
 MANUFACTURER = 0x7F
+_NON_METRIC = 0x3D
 _THOUSANDFOLD = 0x7D
+_DATED = 0x02
+"""Bit of 40..4F and 68..6F that makes them a point in time; without it they are other things."""
 
 ERRORS = MappingProxyType(
     {
@@ -79,7 +82,7 @@ _QUALIFIERS = MappingProxyType(
         0x3A: "uncorrected",
         0x3B: "forward",
         0x3C: "backward",
-        0x3D: "non_metric",
+        _NON_METRIC: "non_metric",
         0x3E: "base_conditions",
         0x3F: "obis",
         0x40: "lower_limit",
@@ -106,7 +109,8 @@ def combine(meaning: Meaning, code: int) -> Meaning:
     if code in _PRODUCTS:
         return _with_unit(meaning, _PRODUCTS[code], f"product_{code:02x}")
     if code in _QUALIFIERS:
-        return meaning.qualified(_QUALIFIERS[code])
+        unit = None if code == _NON_METRIC else meaning.unit  # which one it is nobody says
+        return replace(meaning, unit=unit).qualified(_QUALIFIERS[code])
     return _combine_range(meaning, code)
 
 
@@ -143,6 +147,8 @@ def _limit(meaning: Meaning, code: int) -> Meaning:
     if code & 7 == 1:
         counted = Meaning(meaning.quantity, qualifiers=meaning.qualifiers)
         return counted.qualified(f"{limit}_passes")
+    if not code & _DATED:
+        return meaning.qualified(f"vife_{code:02x}")
     edge, end = _EDGES[code & 1], _ENDS[code >> 2 & 1]
     return _date_of(meaning, f"{limit}_{end}_{edge}")
 
@@ -156,6 +162,8 @@ def _duration(meaning: Meaning, code: int) -> Meaning:
 
 
 def _event_date(meaning: Meaning, code: int) -> Meaning:
+    if not code & _DATED:
+        return meaning.qualified(f"vife_{code:02x}")
     return _date_of(meaning, f"{_ENDS[code >> 2 & 1]}_{_EDGES[code & 1]}")
 
 

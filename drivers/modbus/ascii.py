@@ -20,6 +20,7 @@ from drivers.modbus.pdu import EXCEPTION_BIT, EXCEPTION_LENGTH, MAX_PDU, Request
 _COLON = b":"
 _END = b"\r\n"
 _KEPT = 1100  # two of the longest frames of 513 characters
+_MOST_FOREIGN = 16  # frames that are not the reply; the last of them tell what went wrong
 _MIN_OCTETS = 3  # unit, function, LRC
 _DIGITS = re.compile(rb"(?:[0-9A-F]{2})+")  # capitals only: 2.5.2.1
 
@@ -84,7 +85,7 @@ class AsciiExchange:
 
     @property
     def foreign(self) -> int:
-        """Well-formed frames that came and are not the reply."""
+        """Well-formed frames, of the last that came, that are not the reply."""
         return len(self._foreign)
 
     def feed(self, received: bytes) -> bytes | None:
@@ -105,6 +106,7 @@ class AsciiExchange:
                 if payload is not None:
                     return payload
                 self._foreign.append(Foreign(octets[0], octets[1:-1]))
+                del self._foreign[:-_MOST_FOREIGN]
         del buffer[:-_KEPT]
         return None
 

@@ -27,6 +27,7 @@ _INTEGERS = {
 }
 _GROUP = 10_000  # of m10k
 _T5_MANTISSA = 1 << 24
+_T5_POWERS = range(-128, 128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,9 @@ def _to_t5(raw: Raw, _size: int) -> bytes:
     mantissa, power = int(digits.replace(".", "")), int(exponent) - 6
     while mantissa and mantissa % 10 == 0:
         mantissa, power = mantissa // 10, power + 1
-    if not 0 <= mantissa < _T5_MANTISSA or float(f"{mantissa}e{power}") != number:
-        raise ValueError(f"{number} needs more than the 24 bits of a T5 mantissa")
+    is_exact = 0 <= mantissa < _T5_MANTISSA and float(f"{mantissa}e{power}") == number
+    if not is_exact or power not in _T5_POWERS:
+        raise ValueError(f"{number} needs more than the 24 bits and the exponent of a T5")
     return (power & 0xFF).to_bytes(1, "big") + mantissa.to_bytes(3, "big")
 
 

@@ -17,7 +17,7 @@ DEFAULT_KEY = bytes(range(0x30, 0x40))
 """SCBK-D, the well-known key with which devices come from the factory."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # its fields are keys
 class Channel:
     """Keys and chained MACs of one session with one device; the same code for both ends."""
 

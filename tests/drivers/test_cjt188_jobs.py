@@ -344,6 +344,14 @@ def test_writes_of_one_shape_guard_against_late_confirmations() -> None:
     assert opening.shape == closing.shape is not None
 
 
+def test_a_clock_with_a_zone_is_refused_as_the_meter_has_none() -> None:
+    for text in ("2026-11-27T02:30:00Z", "2026-11-27T02:30:00+08:00"):
+        with pytest.raises(ValueError, match="local time"):
+            driver().plan_write(
+                METER, address(field="clock", di="A015"), text, quirks(di_order="high_first")
+            )
+
+
 def test_the_clock_is_written_as_it_is_read() -> None:
     point = address(field="clock", di="A015")
     job = driver().plan_write(METER, point, "2015-05-11T22:01:31", quirks(di_order="low_first"))

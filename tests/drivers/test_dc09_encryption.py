@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import pytest
 from dc09_support import BEGIN_MS, answer, moment, panel, point, session, time_text
 
 from drivers.contract import DriverError, SessionOutput
 from drivers.dc09 import content
-from drivers.dc09.address import KeyForm
+from drivers.dc09.address import KeyForm, TimeCheck
 from drivers.dc09.codec import encode
 from drivers.dc09.content import decrypt, encrypt
+from drivers.dc09.driver import Dc09Driver
 
 pytest.importorskip("cryptography", reason="the extra for encryption is not installed")
 
@@ -71,6 +75,59 @@ def test_a_recorded_message_cannot_be_played_back_later() -> None:
     recorded = sealed(alarm(), key)
     one.received(recorded, moment(0))
     assert answer(one.received(recorded, moment(60))).ident == "NAK"
+
+
+def test_a_restoral_cannot_be_played_back_over_an_alarm_on_any_connection_nor_number() -> None:
+    key, burglary = KEYS[0], point(event="13x", code="BA", zone=3)
+    device = replace(panel(burglary, key=key), unit=Dc09Driver().parse_unit("1234"))
+    restoral = alarm(0, "Nri1/BR3")
+    assert [s.raw for s in session(device).received(sealed(restoral, key), moment(0)).samples] == [
+        False
+    ]
+    session(device).received(sealed(alarm(5), key, sequence=2), moment(5))
+    for number in (1, 3):
+        output = session(device).received(sealed(restoral, key, sequence=number), moment(9))
+        assert answer(output).ident == "NAK"
+        assert (output.samples, output.alive) == ((), ())
+        assert "others after it" in str(output.fault)
+
+
+def test_a_panel_whose_clock_stands_still_is_heard_where_times_are_not_checked() -> None:
+    key, burglary = KEYS[0], point(event="13x", code="BA", zone=3)
+    device = panel(burglary, key=key, time_check=TimeCheck.OFF)
+    one = session(replace(device, unit=Dc09Driver().parse_unit("1234")))
+    told: list[object] = []
+    for number, data in enumerate(("Nri1/BA3", "Nri1/BR3", "Nri1/BA3", "Nri1/BR3"), 1):
+        output = one.received(sealed(alarm(0, data), key, sequence=number), moment(1000 * number))
+        assert answer(output).ident == "ACK"
+        told += [s.raw for s in output.samples]
+    assert told == [True, False, True, False]
+
+
+def test_what_a_new_connection_repeats_is_told_again_as_nobody_knows_whether_it_was_kept() -> None:
+    key = KEYS[0]
+    device = replace(panel(LAST, key=key), unit=Dc09Driver().parse_unit("1234"))
+    for _ in range(2):
+        output = session(device).received(sealed(alarm(), key), moment(0))
+        assert answer(output).ident == "ACK"
+        assert len(output.samples) == 1
+
+
+@pytest.mark.parametrize(("inner", "ident"), [("1234", "ACK"), ("01234", "ACK"), ("5678", "DUH")])
+def test_the_account_inside_of_the_encryption_must_be_that_of_the_head(
+    inner: str, ident: str
+) -> None:
+    text = f"|#{inner}|Nri1/BA3]{time_text()}"
+    output = session(panel(LAST, key=KEYS[0])).received(sealed(text, KEYS[0]), moment(0))
+    assert answer(output).ident == ident
+    assert bool(output.samples) == (ident == "ACK")
+
+
+def test_an_account_keeps_its_memory_on_one_line_and_travels_as_digits() -> None:
+    account = Dc09Driver().parse_unit("#00ab")
+    assert account == "00AB"
+    assert account.memory is not Dc09Driver().parse_unit("00AB").memory
+    assert pickle.loads(pickle.dumps(account)) == account  # noqa: S301 - our own bytes
 
 
 @pytest.mark.parametrize("digits", [b"", b"12", b"00" * 15, b"zz" * 16])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from functools import reduce
 from typing import Any
@@ -123,6 +124,21 @@ def test_what_fits_comes_back_and_what_does_not_is_refused(raw: int, size: int, 
 
 def test_a_single_has_no_binary_dust() -> None:
     assert read_octets(bytes.fromhex("4361999a"), Shape(4, Form.FLOAT)) == 225.6
+
+
+@given(number=st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_single_is_a_decimal_that_is_the_same_single(number: float) -> None:
+    octets = struct.pack(">f", number)
+    assert write_octets(read_octets(octets, Shape(4, Form.FLOAT)) or 0.0, Shape(4, Form.FLOAT)) in {
+        octets,
+        bytes(4) if number == 0 else octets,
+    }
+    assert read_octets(struct.pack(">f", 16777216.0), Shape(4, Form.FLOAT)) == 16777216.0
+
+
+@pytest.mark.parametrize("octets", ["7fc00000", "7f800000", "ff800000", "7ff8000000000000"])
+def test_a_float_that_is_no_number_is_no_value(octets: str) -> None:
+    assert read_octets(bytes.fromhex(octets), Shape(len(octets) // 2, Form.FLOAT)) is None
 
 
 def test_bcd_beyond_nine_is_no_value() -> None:

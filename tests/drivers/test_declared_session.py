@@ -123,6 +123,14 @@ def test_a_regular_request_is_sent_once_for_all_and_one_at_a_time() -> None:
     assert session.wake_at == 20.0
 
 
+def test_requests_that_are_late_together_are_not_sent_together() -> None:
+    session = start(("1/17", STATE), ("2/1", STATE), ask="ask", ask_every_s=10.0)
+    assert session.wake(Moment(100.0)).send == b"#001\r\n"
+    assert session.wake_at == 105.0
+    assert session.wake(Moment(104.0)).send == b""
+    assert session.wake(Moment(105.0)).send == b"#002\r\n"
+
+
 def test_asking_with_an_address_that_does_not_fit_sends_nothing() -> None:
     session = start((5, STATE), ask="ask")
     assert session.wake_at is None

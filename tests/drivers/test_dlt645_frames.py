@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,11 @@ from drivers.dlt645.edition import id_bytes
 from drivers.dlt645.exchange import MeterExchange
 from drivers.dlt645.jobs import MOST_FRAMES
 
+GOOD = [
+    bytes.fromhex(v["hex"])
+    for v in yaml.safe_load(Path("drivers/dlt645/vectors.yaml").read_text(encoding="utf-8"))
+    if "refused" not in v
+]
 METER, OTHER = "123456789012", "000000000007"
 LEVEL_2 = "02123456"
 COST = LineCost(char_s=11 / 2400, exchange_s=0.05)
@@ -38,6 +45,14 @@ def answer(
     payload: bytes, *, unit: str = METER, di: str = "02010100", control: int = 0x91, fe: int = 4
 ) -> bytes:
     return encode(unit, control, id_bytes(di) + payload, preamble=fe)
+
+
+@pytest.mark.parametrize("octets", GOOD, ids=bytes.hex)
+def test_a_good_vector_is_encoded_as_it_was(octets: bytes) -> None:
+    (*_, frame) = frames(octets)
+    again = encode(frame.address, frame.control, frame.content, preamble=frame.preamble)
+    assert octets.endswith(again)
+    assert not octets.removesuffix(again).endswith(b"\xfe")
 
 
 @given(

@@ -109,9 +109,40 @@ def test_the_highest_demand_comes_with_its_time() -> None:
     assert run(job, {"01010000": payload}) == (12.3456, "2026-11-27T09:30")
 
 
+@pytest.mark.parametrize(
+    ("driver", "di"), [(NEW, "B611"), (NEW, 0), (NEW, 100), (OLD, "02010100"), (OLD, 10000)]
+)
+def test_a_data_id_of_the_other_edition_is_refused_at_the_desk(driver: Any, di: Any) -> None:
+    address = Dlt645Address(**complete_address({"di": di, "size": 2}))
+    with pytest.raises(ValueError, match="digits, those of dlt645-"):
+        driver.plan(METER, [Wanted(0, address)], QUIRKS, COST)
+    with pytest.raises(ValueError, match="in quotes"):
+        driver.plan_write(METER, address, 1, QUIRKS)
+
+
+def test_a_highest_demand_is_decoded_with_its_time() -> None:
+    payload = bytes.fromhex("563412" + "3009271126")
+    for di, tail in (("01010000", ""), ("01010102", "_t1_p2"), ("01020000", "_exp")):
+        frame = encode(METER, 0x91, id_bytes(di) + payload)
+        values = {v.point: v.value for v in NEW.decode(frame, "response").values}
+        assert values == {f"demand_max{tail}": 12.3456, f"demand_time{tail}": "2026-11-27T09:30"}
+
+
+def test_the_deadline_of_an_item_counts_all_that_the_meter_sends() -> None:
+    (job,) = plan("01010000")
+    assert job.reply_chars == 4 + 12 + 4 + 8
+
+
 def test_a_bit_of_a_status_word() -> None:
     (job,) = NEW.plan(METER, [Wanted(0, at("04000501", bit=2))], QUIRKS, COST)
     assert run(job, {"04000501": b"\x04\x00"}) == (True,)
+
+
+def test_a_status_word_without_a_value_is_none_whatever_stands_behind_it() -> None:
+    words = [Wanted(n, at("040005FF", form="bits", size=2, at=2 * n, sent=4)) for n in range(2)]
+    (job,) = NEW.plan(METER, words, QUIRKS, COST)
+    assert run(job, {"040005FF": bytes.fromhex("FFFF 0400")}) == (None, 4)
+    assert run(job, {"040005FF": bytes.fromhex("0400 FFFF")}) == (4, None)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +157,9 @@ def test_a_bit_of_a_status_word() -> None:
         ("02060000", "0105", 0.501),
         ("02800007", "5580", -5.5),
         ("00000000", "01000080", -0.01),
+        ("00000000", "00000080", 0.0),
+        ("02030000", "FFFFFF", None),
+        ("02030000", "FFFF7F", None),
         ("00010000", "99999999", 999999.99),
         ("04000102", "555321", "21:53:55"),
         ("04000101", "05271126", "2026-11-27"),
@@ -203,6 +237,14 @@ def test_a_write_carries_password_and_operator() -> None:
     frame = written(at("04000106", size=3), 123, password=LEVEL_2, operator="01020304")
     assert frame.control == 0x14
     assert frame.content.hex() == "06010004" + "02000000" + "01020304" + "230100"
+
+
+def test_a_write_that_is_longer_than_a_meter_takes_is_refused_before_the_line() -> None:
+    assert len(written(at("04000409", size=38, form="digits"), "1" * 76).content) == 50
+    for size in (39, 190):
+        long = at("04000409", size=size, form="digits")
+        with pytest.raises(ValueError, match="a write takes 50"):
+            NEW.plan_write(METER, long, "1" * 2 * size, QUIRKS)
 
 
 def test_the_relay_is_locked_until_it_is_unlocked() -> None:

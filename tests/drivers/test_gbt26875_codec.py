@@ -232,6 +232,15 @@ def test_an_analogue_value_is_exact(kind: int, word: int, value: float, unit: st
     assert [(v.value, v.unit) for v in decoded.values] == [(value, unit)]
 
 
+def test_a_character_that_the_end_of_the_field_cuts_in_two_is_left_out() -> None:
+    filled = "三号楼走廊".encode("gb18030")
+    octets = component_state(2, text="x" * 31).replace(
+        ("x" * 31).encode().hex(), (b"x" * 22 + filled)[:31].hex()
+    )
+    (report,) = read_reports(bytes.fromhex(octets))
+    assert report.text == "x" * 22 + "三号楼走"
+
+
 def test_a_broken_text_is_shown_as_far_as_it_is_one() -> None:
     octets = component_state(2, text="走廊").replace("走廊".encode("gb18030").hex(), "d7dfc0ff")
     (report,) = read_reports(bytes.fromhex(octets))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,6 +122,35 @@ def test_a_repetition_is_confirmed_again_and_not_told_twice() -> None:
     assert [len(o.samples) for o in (first, again, later)] == [1, 0, 1]
     assert again.send
     assert values(later) == [(DETECTOR, "alarm", False)]
+
+
+def test_a_repetition_may_carry_the_time_of_its_own_sending() -> None:
+    one = session(device(DETECTOR, point(field="event")))
+    octets = sent(component_state(2))
+    frame = read(octets)
+    assert isinstance(frame, Frame)
+    later = encode(replace(frame, clock=bytes.fromhex("220d11160a14")))
+    assert [len(one.received(o, moment(5)).samples) for o in (octets, later)] == [1, 0]
+    other = encode(replace(frame, serial=frame.serial + 1))
+    assert len(one.received(other, moment(6)).samples) == 1
+
+
+def test_a_repetition_of_what_was_before_does_not_undo_what_was_told_since() -> None:
+    one = session(device(DETECTOR, point(field="alarm")))
+    alarm, normal = sent(component_state(2), serial=7), sent(component_state(0), serial=8)
+    told = [one.received(octets, moment(at)) for at, octets in ((0, alarm), (2, normal))]
+    again = one.received(alarm, moment(10))
+    assert [s.raw for output in told for s in output.samples] == [True, False]
+    assert again.send
+    assert again.samples == ()
+    assert len(one.received(alarm, moment(200)).samples) == 1
+
+
+def test_a_transmitter_that_never_counts_its_serial_number_is_believed_all_the_same() -> None:
+    one = session(device(DETECTOR, point(field="alarm")))
+    alarm, normal = sent(component_state(2)), sent(component_state(0))
+    told = [one.received(octets, moment(1)) for octets in (alarm, normal, alarm, normal)]
+    assert [s.raw for output in told for s in output.samples] == [True, False, True, False]
 
 
 # --- who ---------------------------------------------------------------------------------------

@@ -28,6 +28,14 @@ from drivers.contract import (
 from drivers.iec62056 import DRIVER, PROTOCOL
 from drivers.iec62056.address import Iec62056Address, Iec62056Quirks, ModeChoice, Read
 from drivers.iec62056.codec import Bcc, command_message, data_message, with_parity
+from drivers.iec62056.exchange import (
+    Message,
+    Recognise,
+    wants_readout,
+    wants_reply,
+    wants_sign_on,
+)
+from drivers.iec62056.identification import Mode
 from drivers.iec62056.jobs import Probe, Programming, Readout
 
 IDENTIFICATION = b"/ISk5\\MT382-1003\r\n"
@@ -261,6 +269,38 @@ def test_a_refused_password_is_told() -> None:
         run(job, IDENTIFICATION, OPERAND, BREAK)
 
 
+def sent_until_refused(job: Job, *replies: bytes) -> list[bytes]:
+    """Return what is sent to a meter that says these things in turn, until the job gives up."""
+    steps, sent = job.steps(), list[bytes]()
+    exchange = next(steps)
+    try:
+        for reply in replies:
+            sent.append(exchange.request)
+            exchange = steps.send(exchange.feed(reply))
+    except DeviceRefused as refused:
+        assert "password" in str(refused)  # noqa: PT017 - what was sent is wanted, too
+    return sent
+
+
+def test_a_password_is_sent_once_and_after_two_refusals_not_at_all() -> None:
+    job = plan(Iec62056Address("1.8.0", read=Read.R1), password="12345678")  # noqa: S106 - of no meter
+    login = command_message("P1", b"(12345678)")
+    for refusal in (b"\x15", data_message(b"(ERR1)")):
+        sent = sent_until_refused(job, IDENTIFICATION, OPERAND, refusal, b"")
+        assert sent.count(login) == 1
+        assert sent[-1] == BREAK
+    with pytest.raises(DeviceRefused, match="not sent again"):
+        next(job.steps())
+
+
+def test_a_password_that_is_taken_forgets_the_refusal_before_it() -> None:
+    job = plan(Iec62056Address("1.8.0", read=Read.R1), password="12345678")  # noqa: S106 - of no meter
+    for _ in range(3):
+        with pytest.raises(DeviceRefused, match="refused the password"):
+            run(job, IDENTIFICATION, OPERAND, BREAK)
+        assert run(job, IDENTIFICATION, OPERAND, b"\x06", data_message(b"1.8.0(5)")).values == (5,)
+
+
 def test_no_error_shows_a_password_that_was_echoed() -> None:
     job = plan(Iec62056Address("1.8.0", read=Read.R1), password="12345678")  # noqa: S106 - of no meter
     exchange = at(job, IDENTIFICATION, OPERAND)
@@ -269,6 +309,21 @@ def test_no_error_shows_a_password_that_was_echoed() -> None:
     assert isinstance(verdict, FrameError)
     assert b"12345678" not in verdict.received
     assert b"12345678" in exchange.request
+
+
+def test_no_error_shows_a_password_whose_echo_was_damaged() -> None:
+    job = plan(Iec62056Address("1.8.0", read=Read.R1), password="12345678")  # noqa: S106 - of no meter
+    exchange = at(job, IDENTIFICATION, OPERAND)
+    exchange.feed(exchange.request.replace(b"8", b"9"))
+    assert b"234567" not in exchange.verdict().received
+
+
+@pytest.mark.parametrize("key", ["first_baud", "max_baud"])
+def test_a_rate_that_no_meter_has_is_refused_at_the_desk(key: str) -> None:
+    for baud in (301, 14400):
+        keys: dict[str, Any] = {key: baud}
+        with pytest.raises(ValueError, match=f"{key} {baud} is no rate"):
+            Iec62056Quirks(**keys)
 
 
 def test_a_meter_that_ends_the_session_is_told() -> None:
@@ -294,6 +349,53 @@ def test_a_probe_signs_on_and_sends_the_meter_back_to_rest() -> None:
 def test_nothing_is_written() -> None:
     with pytest.raises(ValueError, match="writes nothing"):
         DRIVER.protocols[PROTOCOL].plan_write("-", ENERGY, 1, Iec62056Quirks())
+
+
+ASKED = (
+    wants_reply(Bcc.AUTO, lambda block: b"1" in block.body),
+    wants_readout(Bcc.AUTO),
+    wants_sign_on(Bcc.AUTO, None),
+    wants_sign_on(Bcc.AUTO, Mode.A),
+)
+PIECES = st.sampled_from(
+    (
+        *(b"\x01", b"\x02", b"\x03", b"\x15", b"\x06", b"(1)", b"(2)", b"!\r\n", b"\r\n", b"/ABC"),
+        *(DATA, OPERAND, BREAK, data_message(b"(2)"), command_message("R1", b"(1)")),
+        IDENTIFICATION,
+    )
+)
+
+
+def message(recognise: Recognise) -> Message:
+    return Message("-", b"\x06050\r\n", 1000, recognise, None, has_parity=False, hint="x")
+
+
+@pytest.mark.parametrize("recognise", ASKED)
+@given(pieces=st.lists(PIECES, max_size=12))
+def test_what_comes_in_pieces_is_taken_when_and_as_it_is_taken_whole(
+    recognise: Recognise, pieces: list[bytes]
+) -> None:
+    stream = b"".join(pieces)
+    in_pieces = message(recognise).exchange()
+    for end in range(1, len(stream) + 1):
+        piece = in_pieces.feed(stream[end - 1 : end])
+        assert piece == message(recognise).exchange().feed(stream[:end])
+        if piece is not None:
+            return
+
+
+@pytest.mark.parametrize("recognise", ASKED)
+@pytest.mark.parametrize("noise", [b"\x03", b"\x02\x03\0", b"\x01R1\x02(\x03\0", b"/ABC5", b"\x02"])
+def test_noise_that_looks_like_messages_does_not_hold_up_the_line(
+    recognise: Recognise, noise: bytes
+) -> None:
+    exchange = message(recognise).exchange()
+    stream = (noise * 20_000)[:20_000]
+    begun = time.process_time()
+    for at in range(0, len(stream), 8):
+        if exchange.feed(stream[at : at + 8]) is not None:
+            break
+    assert time.process_time() - begun < 2
 
 
 @given(cuts=st.lists(st.integers(0, len(DATA)), max_size=6), noise=st.binary(max_size=6))

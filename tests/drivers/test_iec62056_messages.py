@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +33,23 @@ BODY = st.text(alphabet=[chr(c) for c in range(0x20, 0x7F) if chr(c) not in "()"
     str.encode
 )
 COMMANDS = st.sampled_from(["R1", "P0", "P1", "P2"])
+FRAMED = [
+    octets
+    for vector in yaml.safe_load(Path("drivers/iec62056/vectors.yaml").read_text(encoding="utf-8"))
+    if "refused" not in vector
+    and find_block(octets := plain(bytes.fromhex(vector["hex"])), Bcc.AUTO)
+]
+
+
+@pytest.mark.parametrize("octets", FRAMED, ids=lambda octets: octets[:12].hex())
+def test_a_good_vector_is_made_as_it_was(octets: bytes) -> None:
+    block = find_block(octets, Bcc.AUTO)
+    assert block is not None
+    sent = octets[block.start : block.end]
+    bcc = Bcc.XOR if "xor" in block.check else Bcc.SUM
+    operand = block.body if b"\x02" in sent else None
+    made = command_message(block.command, operand, bcc) if block.command else None
+    assert sent == (made or data_message(block.body, bcc))
 
 
 @given(body=BODY, bcc=st.sampled_from([Bcc.XOR, Bcc.SUM]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.contract import DriverError, NoAnswer, Wanted
+from drivers.contract import DeviceRefused, DriverError, Fault, FrameError, NoAnswer, Wanted
 from drivers.mbus.address import MbusAddress, MbusQuirks
 from drivers.mbus.codec import Frame, encode
 from tests.drivers.mbus_support import (
@@ -198,6 +198,33 @@ def test_every_error_of_a_readout_is_one_of_drivers() -> None:
     for answer in (b"\x00\xff", telegram(VOLUME_12, a=6), telegram(VOLUME_12)[:20]):
         with pytest.raises(DriverError):
             run(readout(5, VOLUME), Script(ACK, answer))
+
+
+@pytest.mark.parametrize("unit", [5, 165, 229, "12345678.ELS.E5.E5"])
+@pytest.mark.parametrize("cut", range(1, 17))
+def test_the_echo_of_a_request_is_no_confirmation_whatever_is_in_it(unit: object, cut: int) -> None:
+    exchange = next(readout(unit, VOLUME).steps())
+    echo = exchange.request
+    assert exchange.feed(echo[:cut]) is None
+    assert exchange.feed(echo[cut:]) is None
+    assert isinstance(exchange.verdict(), FrameError)
+    assert exchange.feed(ACK) is True
+
+
+def test_a_late_telegram_of_another_meter_is_skipped() -> None:
+    late = telegram(VOLUME_12, a=6)
+    script = Script(ACK, late + telegram("0C13 99990000"))
+    assert run(readout(5, VOLUME), script) == [9.999]
+
+
+def test_a_selected_meter_that_is_busy_says_so_under_its_own_primary_address() -> None:
+    busy = encode(Frame(0x08, 5, 0x70, b"\x08"))
+    with pytest.raises(DeviceRefused, match="busy") as refused:
+        run(readout("12345678", VOLUME), Script(ACK, busy))
+    assert refused.value.is_busy
+    with pytest.raises(FrameError) as stranger:
+        run(readout(6, VOLUME), Script(ACK, busy))
+    assert stranger.value.fault is Fault.WRONG_UNIT
 
 
 def test_all_readouts_of_a_unit_share_its_frame_count_bit() -> None:

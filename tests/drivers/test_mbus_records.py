@@ -155,6 +155,11 @@ def test_storage_tariff_subunit_and_function_come_of_dif_and_dife() -> None:
         ("02 93 11 0100", "vife_11", 0.001, "m3"),
         ("02 93 7B 0100", "offset", 1.001, "m3"),
         ("02 93 36 0100", "product_36", 0.001, "m3.s"),
+        ("02 93 3D 0100", "non_metric", 0.001, None),
+        ("02 93 44 0100", "vife_44", 0.001, "m3"),
+        ("02 93 4D 0100", "vife_4d", 0.001, "m3"),
+        ("02 93 68 0100", "vife_68", 0.001, "m3"),
+        ("02 93 6D 0100", "vife_6d", 0.001, "m3"),
     ],
 )
 def test_an_extension_that_changes_the_meaning_is_never_the_plain_quantity(
@@ -163,6 +168,27 @@ def test_an_extension_that_changes_the_meaning_is_never_the_plain_quantity(
     record = record_of(body)
     assert (record["qualifier"], record["value"], record["unit"]) == (qualifier, value, unit)
     assert MBUS.decode(telegram(body), "auto", points(MbusAddress("volume"))).raw == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("02 FD 17 0080", 0x8000),
+        ("01 FD 17 80", 0x80),
+        ("02 FD 17 FFFF", 0xFFFF),
+        ("01 FD 1A FF", 0xFF),
+        ("04 FD 1B 00000080", 0x8000_0000),
+        ("01 FD 08 FE", 254),
+        ("04 78 000000F0", 0xF000_0000),
+    ],
+)
+def test_bits_and_numbers_of_meters_are_never_negative_nor_invalid(body: str, value: int) -> None:
+    assert record_of(body)["value"] == value
+
+
+@pytest.mark.parametrize("edge", ["42", "43", "46", "47", "4A", "4F", "6A", "6B", "6E", "6F"])
+def test_when_a_limit_was_passed_is_a_date(edge: str) -> None:
+    assert record_of(f"04 93 {edge} 0B0BCD13")["value"] == "2014-03-13T11:11:00"
 
 
 @pytest.mark.parametrize(
@@ -303,6 +329,7 @@ class TestPicking:
     def test_bits_and_the_header(self) -> None:
         assert self.raw("02 FD 17 0400", quantity="error_flags", bit=2) is True
         assert self.raw("02 FD 17 0400", quantity="error_flags", bit=1) is False
+        assert self.raw("02 FD 17 0080", quantity="error_flags", bit=15) is True
         assert self.raw("", quantity="id") == "12345678"
         assert self.raw("", quantity="status", bit=2) is False
         assert self.raw("", quantity="medium") == "Heat: Outlet"

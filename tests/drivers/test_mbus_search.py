@@ -94,6 +94,26 @@ def test_equal_numbers_of_two_makers_are_told_as_unresolved() -> None:
     assert [unit.number for unit in search.unresolved] == ["12345678"]
 
 
+@pytest.mark.parametrize(
+    ("odd", "found"),
+    [
+        (meter("12345678", maker=0), ["12345678.FFF.08.04"]),
+        (meter("1234567A"), []),
+        (meter("FFFFFFFF"), []),
+    ],
+    ids=["maker without letters", "number with a letter", "number of wildcards"],
+)
+def test_a_meter_with_an_address_that_cannot_be_written_does_not_end_the_search(
+    odd: MbusUnit, found: list[str]
+) -> None:
+    search = Line(odd, meter("22345678")).search(SecondarySearch())
+    names = [str(unit) for unit in search.found]
+    assert sorted(names) == sorted([*found, "22345678.KAM.08.04"])
+    lone = Line(odd).search(SecondarySearch())
+    assert [str(unit) for unit in lone.found] == found
+    assert bool(lone.unresolved) is not bool(found)
+
+
 def test_a_search_can_begin_below_a_branch() -> None:
     line = Line(meter("12345678"), meter("22345678"))
     search = line.search(SecondarySearch(parse_unit("1FFFFFFF")))

@@ -229,6 +229,15 @@ def test_what_is_kept_is_bounded(protocol: str) -> None:
     assert exchange.feed(b"\r\n" + wrap(protocol, REPLY, exchange.request)) == PAYLOAD
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_of_frames_of_others_that_never_end_only_the_last_are_kept(protocol: str) -> None:
+    exchange = exchange_of(protocol)
+    other = wrap(protocol, REPLY, exchange.request, unit=UNIT + 1)
+    for _ in range(500):
+        assert exchange.feed(other) is None
+    assert 1 <= exchange.foreign <= KEPT // len(other)
+
+
 @pytest.mark.parametrize("protocol", SERIAL)
 def test_the_shape_is_unit_function_and_length(protocol: str) -> None:
     assert exchange_of(protocol).shape == exchange_of(protocol, read_request(3, 99, 2)).shape

@@ -125,6 +125,8 @@ def test_every_type_comes_back_in_every_order(kind: str, order: str, data: st.Da
         ({"type": "f64"}, "1"),
         ({"type": "t5"}, 16777217.0),
         ({"type": "t5"}, -1.0),
+        ({"type": "t5"}, 1e-200),
+        ({"type": "t5"}, 1e200),
         ({"type": "bcd16"}, 10000),
         ({"type": "bcd32"}, -1),
         ({"type": "m10k"}, 100_000_000),
