@@ -49,19 +49,19 @@ class Admission:
 
         Raises:
             Repeated: its `rid` was seen before.
-            CommandRefused: it moves something, and is late, or has no end, or nobody knows how
-                late it is.
+            CommandRefused: it is late; it moves something and has no end; it does more than read,
+                and nobody knows how late it is.
         """
-        known = self._memory.find(command.sink, command.rid)
+        known = self._memory.find(command.sink, command.rid, at.now_ms, command.same_for_ms)
         if known is not None:
             raise Repeated(known)
-        if command.op not in _MOVING:
-            _check_not_late(command, at)
-            return
-        if at.tq is TimeQuality.UNSYNC:
+        if at.tq is TimeQuality.UNSYNC and command.op is not Op.READ:
             raise CommandRefused(
                 "clock", "the gateway's clock is not synchronised: it may read and nothing else"
             )
+        if command.op not in _MOVING:
+            _check_not_late(command, at)
+            return
         if command.expires_ms is None:
             raise CommandRefused("no_expiry", "a command that writes needs `exp`")
         _check_not_late(command, at)

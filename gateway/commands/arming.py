@@ -13,7 +13,7 @@ from gateway.model.reading import Value
 
 VALID_S = 60.0
 MOST_TOKENS = 100
-"""Tokens that may be outstanding; the oldest ones are void beyond it."""
+"""Tokens that one platform may have outstanding; its oldest ones are void beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,10 @@ class Arming:
     def arm(self, write: Write, now: float) -> str:
         """Return a token for this act. `now` is monotonic seconds."""
         self._forget(now)
-        while len(self._armed) >= MOST_TOKENS:
-            del self._armed[next(iter(self._armed))]
+        sink = write.command.sink
+        own = [token for token, one in self._armed.items() if one.act.sink == sink]
+        if len(own) >= MOST_TOKENS:
+            del self._armed[own[0]]
         token = self._new_token()
         self._armed[token] = _Armed(_act(write), now + VALID_S)
         return token

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from typing import Any
 
 from gateway.model.command import Command, CommandRefused
@@ -16,8 +17,9 @@ from gateway.settings.site import Device, Point
 from gateway.settings.site_commands import Allow, Interlock
 
 RATES_ROOM = "command_rates"
-"""Room name under which the times of the last hour's writes are kept, by device and point."""
+"""Room name under which the times of the last writes are kept, by device and point."""
 HOUR_MS = 3_600_000
+"""How far `max_per_hour` looks back, and how far a clock may have been set back since a write."""
 FRESH_POLLS = 3
 FRESH_S = 5.0
 """A value that is polled faster than this is fresh for so long all the same."""
@@ -71,7 +73,7 @@ def _is_on_step(value: float, start: float, step: float) -> bool:
 
 
 class Rates:
-    """The writes of the last hour, by point; over restarts too."""
+    """The last writes, by point: of an hour, or of the time between two; over restarts too."""
 
     def __init__(self, saved: Mapping[str, Any]) -> None:
         """Take what the store kept: `device/point` to times in UTC milliseconds."""
@@ -84,26 +86,42 @@ class Rates:
             CommandRefused: it was written too lately, or too often.
         """
         rule, key = write.rule, _key(write)
-        times = self._recent(key, now_ms)
-        if rule.every_s is not None and times:
-            wait_s = rule.every_s - max(0, now_ms - times[-1]) / 1000
+        if rule.every_s is not None:
+            wait_s = self._wait_s(key, now_ms, rule.every_s)
             if wait_s > 0:
                 raise CommandRefused("rate", f"{key} was set just now; again in {wait_s:.0f} s")
-        if rule.max_per_hour is not None and len(times) >= rule.max_per_hour:
-            raise CommandRefused("rate", f"{key} was set {len(times)} times within an hour")
+        count = len(self._recent(key, now_ms, HOUR_MS))
+        if rule.max_per_hour is not None and count >= rule.max_per_hour:
+            raise CommandRefused("rate", f"{key} was set {count} times within an hour")
 
-    def note(self, write: Write, now_ms: int) -> tuple[StateChange, ...]:
-        """Note a write that is about to happen; return what to save with its audit record."""
-        rule, key = write.rule, _key(write)
-        if rule.every_s is None and rule.max_per_hour is None:
+    def _wait_s(self, key: str, now_ms: int, every_s: float) -> float:
+        times = self._recent(key, now_ms, every_s * 1000)
+        return every_s - max(0, now_ms - times[-1]) / 1000 if times else 0.0
+
+    def note(self, write: Write, now_ms: int, allow: Sequence[Allow]) -> tuple[StateChange, ...]:
+        """Note a write that is about to happen; return what to save with its audit record.
+
+        It counts for every line of the allow-list that limits this point, whichever let it pass.
+        """
+        key, keep = _key(write), max((_looks_at(rule, write) for rule in allow), default=0)
+        if not keep:
             return ()
-        keep = rule.max_per_hour or 1
-        times = self._times[key] = [*self._recent(key, now_ms), now_ms][-keep:]
+        times = self._times[key] = [*self._recent(key, now_ms, HOUR_MS), now_ms][-keep:]
         return (StateChange(RATES_ROOM, key, times),)
 
-    def _recent(self, key: str, now_ms: int) -> list[int]:
+    def _recent(self, key: str, now_ms: int, within_ms: float) -> list[int]:
         """A time ahead of now was noted by a clock that was set back since: it counts for now."""
-        return [at for at in self._times.get(key, ()) if abs(now_ms - at) < HOUR_MS]
+        return [at for at in self._times.get(key, ()) if -HOUR_MS < now_ms - at < within_ms]
+
+
+def _looks_at(rule: Allow, write: Write) -> int:
+    """Return how many of the last writes of this point a line looks at."""
+    if rule.every_s is None and rule.max_per_hour is None:
+        return 0
+    is_meant = fnmatchcase(write.device.id, rule.device) and any(
+        fnmatchcase(write.point.id, pattern) for pattern in rule.points
+    )
+    return (rule.max_per_hour or 1) if is_meant else 0
 
 
 def _key(write: Write) -> str:

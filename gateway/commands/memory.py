@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from gateway.model.ids import SinkName
@@ -25,6 +25,19 @@ class Remembered:
     at_ms: int
     until_ms: int = 0
     """Until then it would be carried out again if it were forgotten; 0: it never would."""
+    owed_by: str | None = None
+    """The device that it is carried out on; None when it was answered."""
+    mark: str | None = None
+    """Of what was asked (`Ledger.mark`): another command must not use the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A command whose receipt is owed to who asked."""
+
+    sink: SinkName
+    rid: str
+    entry: Remembered
 
 
 class Memory:
@@ -37,9 +50,22 @@ class Memory:
             for key, entry in sorted(saved.items(), key=lambda item: item[1][3])
         }
 
-    def find(self, sink: SinkName, rid: str) -> Remembered | None:
-        """Return what became of this command, or None when it is new."""
-        return self._known.get(f"{sink}/{rid}")
+    def find(
+        self, sink: SinkName, rid: str, now_ms: int, same_for_ms: int | None = None
+    ) -> Remembered | None:
+        """Return what became of this command, or None when it is new.
+
+        What is further from now than `same_for_ms` was another request that had the same id.
+        """
+        known = self._known.get(f"{sink}/{rid}")
+        if known is None or same_for_ms is None:
+            return known
+        return known if abs(now_ms - known.at_ms) <= same_for_ms else None
+
+    def owed(self) -> list[Owed]:
+        """Return what was being carried out when the gateway went, and was never answered."""
+        found = ((*key.split("/", 1), entry) for key, entry in self._known.items() if entry.owed_by)
+        return [Owed(SinkName(sink), rid, entry) for sink, rid, entry in found]
 
     def is_full(self, now_ms: int) -> bool:
         """Whether there is no room for another id without forgetting one that still matters."""
@@ -51,8 +77,7 @@ class Memory:
         self._known.pop(key, None)
         forgotten = self._forget(entry.at_ms)
         self._known[key] = entry
-        saved = [entry.status, entry.code, entry.message, entry.at_ms, entry.until_ms]
-        return (StateChange(ROOM, key, saved), *forgotten)
+        return (StateChange(ROOM, key, list(astuple(entry))), *forgotten)
 
     def _forget(self, now_ms: int) -> list[StateChange]:
         forgotten: list[StateChange] = []

@@ -55,6 +55,13 @@ class Waiting:
                 return Begun(command, claims)
         return None
 
+    def left(self) -> tuple[Command, ...]:
+        """Return all that still wait; they wait no more."""
+        left = tuple(self._queue)
+        self._queue.clear()
+        self._of_sink.clear()
+        return left
+
     def ended(self, begun: Begun) -> None:
         """Let others have what this command needed."""
         self._claimed -= begun.claims

@@ -54,6 +54,9 @@ class Command:
     """For `event_ack`: the id of the event."""
     is_dry: bool = False
     """Everything is checked, and nothing done."""
+    same_for_ms: int | None = None
+    """For so long its `rid` names this request and no other: the platform counts its requests anew
+    some day. None: for as long as ids are remembered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class CommandsCheck:
         for index, allow in enumerate(commands.allow):
             place = spot.at("allow", index)
             self._check_names(allow, place)
+            self._check_points(allow, place)
             self._check_interlocks(allow, place)
             if {"set", "call"}.intersection(allow.ops):
                 self._check_dangerous(allow, place)
@@ -87,6 +88,19 @@ class CommandsCheck:
             if pattern != "*" and not any(fnmatchcase(sink, pattern) for sink in self._sinks):
                 at, hint = place.at("sinks", number), advice(pattern, self._sinks)
                 self._problems.add("LG-SITE-06", at.where, at.text, name=pattern, advice=hint)
+
+    def _check_points(self, allow: Allow, place: Spot) -> None:
+        """A pattern that reaches nothing allows nothing; devices that do not run have no points."""
+        meant = [one for one in self._known if fnmatchcase(one, allow.device)]
+        if not meant or any(one not in self._devices for one in meant):
+            return
+        points = [point for one in meant for point in self._devices[one].points]
+        reached = {point.id for point in points if _is_reached(allow, point)}
+        for number, pattern in enumerate(allow.points):
+            if not any(fnmatchcase(point, pattern) for point in reached):
+                at, hint = place.at("points", number), advice(pattern, reached)
+                facts = {"pattern": pattern, "ops": ", ".join(allow.ops), "advice": hint}
+                self._problems.add("LG-CMD-08", at.where, at.text, **facts)
 
     def _check_interlocks(self, allow: Allow, place: Spot) -> None:
         for key, locks in (("unless", allow.unless), ("only_if", allow.only_if)):
@@ -138,6 +152,17 @@ class CommandsCheck:
                 for point in device.points:
                     if point.write and any(fnmatchcase(point.id, p) for p in allow.points):
                         yield device, point
+
+
+def _is_reached(allow: Allow, point: Point) -> bool:
+    """Whether some op of a line does anything with a point."""
+    can = {
+        "set": point.write is not None,
+        "call": point.write is not None and point.is_command,
+        "read": point.is_readable,
+        "event_ack": True,
+    }
+    return any(can[op] for op in allow.ops)
 
 
 def _is_number(point: Point) -> bool:

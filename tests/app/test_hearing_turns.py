@@ -1,6 +1,6 @@
 """A sink that hears much leaves most of the time to lines and pipeline."""
 
-from gateway.app.sinks.hearing import SHARE, TURN_S, Turns
+from gateway.app.sinks.hearing import MOST_REST_S, SHARE, TURN_S, Turns
 
 
 def test_who_hears_without_end_rests_for_most_of_the_time() -> None:
@@ -21,3 +21,9 @@ def test_a_message_now_and_then_never_waits() -> None:
         assert turns.rest_s(now) is None
         turns.caught_up()
         now += TURN_S
+
+
+def test_who_waited_long_for_a_broker_is_heard_again_soon() -> None:
+    turns = Turns()
+    assert turns.rest_s(0.0) is None
+    assert turns.rest_s(30.0) == MOST_REST_S

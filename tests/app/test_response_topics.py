@@ -53,6 +53,12 @@ def test_a_topic_on_which_gateways_speak_is_not_used(topic: str) -> None:
     assert _beside(answers, own) == [own[1]]
 
 
+@pytest.mark.parametrize("topic", ["fc/1/hz/gw-04/up/state/_", "linli/gw-04/status"])
+def test_what_another_sink_of_the_same_broker_speaks_on_is_not_used(topic: str) -> None:
+    asked = Arrival(SINK, "spBv1.0/hz/DCMD/gw-03/gate-1", b"", False, topic)
+    assert fault_of(asked)
+
+
 def test_much_correlation_data_is_not_carried() -> None:
     assert fault_of(_arrival("desk/answers", b"x" * 257))
     assert fault_of(_arrival("desk/answers", b"x" * 256)) is None

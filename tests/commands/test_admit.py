@@ -72,6 +72,8 @@ def test_with_an_unsynchronised_clock_commands_may_read_and_nothing_else() -> No
     admission = Admission(GATES, Memory({}))
     at = _at(tq=TimeQuality.UNSYNC)
     assert _refusal(admission, _command(), at) == "clock"
+    seen = _command(op=Op.EVENT_ACK, values=(), expires_ms=None, event="e1")
+    assert _refusal(admission, seen, at) == "clock"
     _admit(admission, _command(op=Op.READ, values=(), expires_ms=None), at)
 
 
@@ -83,17 +85,34 @@ def test_a_repeated_command_gets_its_receipt_again() -> None:
     assert repeated.value.receipt.status == "done"
 
 
+@pytest.mark.parametrize(
+    ("after_ms", "is_same"), [(0, True), (600_000, True), (600_001, False), (-600_001, False)]
+)
+def test_an_id_that_a_platform_counts_anew_names_a_request_for_a_while(
+    after_ms: int, *, is_same: bool
+) -> None:
+    memory = Memory({})
+    memory.remember(PROVINCE, "r1", Remembered("done", None, None, NOW))
+    command = _command(same_for_ms=600_000, expires_ms=NOW + after_ms + 5000)
+    at = Moment(NOW + after_ms, TimeQuality.SYNC, 0.0)
+    if is_same:
+        with pytest.raises(Repeated):
+            _admit(Admission(GATES, memory), command, at)
+    else:
+        assert _admit(Admission(GATES, memory), command, at) is GATES.allow[0]
+
+
 def test_the_memory_of_commands_survives_a_restart() -> None:
     saved = Memory({}).remember(PROVINCE, "r1", Remembered("done", None, "ok", NOW))
     restored = Memory({change.key: change.value for change in saved if change.room == ROOM})
-    assert restored.find(PROVINCE, "r1") == Remembered("done", None, "ok", NOW)
+    assert restored.find(PROVINCE, "r1", NOW) == Remembered("done", None, "ok", NOW)
 
 
 def test_old_commands_are_forgotten_after_a_day() -> None:
     memory = Memory({})
     memory.remember(PROVINCE, "old", Remembered("done", None, None, NOW - KEEP_MS))
     changes = memory.remember(PROVINCE, "new", Remembered("done", None, None, NOW))
-    assert memory.find(PROVINCE, "old") is None
+    assert memory.find(PROVINCE, "old", NOW) is None
     assert [(change.key, change.value is None) for change in changes] == [
         ("province/new", False),
         ("province/old", True),
@@ -152,6 +171,6 @@ def test_refusals_do_not_push_out_what_was_done(monkeypatch: pytest.MonkeyPatch)
     memory.remember(PROVINCE, "done", Remembered("done", None, None, NOW, NOW + 60_000))
     for number in range(50):
         memory.remember(PROVINCE, f"x{number}", Remembered("rejected", "range", None, NOW + number))
-    assert memory.find(PROVINCE, "done") is not None
-    assert memory.find(PROVINCE, "x0") is None
-    assert memory.find(PROVINCE, "x49") is not None
+    assert memory.find(PROVINCE, "done", NOW) is not None
+    assert memory.find(PROVINCE, "x0", NOW) is None
+    assert memory.find(PROVINCE, "x49", NOW) is not None

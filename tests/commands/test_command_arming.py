@@ -101,8 +101,11 @@ def test_the_site_may_ask_for_a_token_everywhere_or_nowhere() -> None:
     assert _code(lambda: check_armable(_write(point=LAMP))) == "no_arm_needed"
 
 
-def test_tokens_are_few_and_the_oldest_go_first() -> None:
+def test_tokens_of_a_platform_are_few_and_its_oldest_go_first() -> None:
     arming = _arming()
+    other = replace(_write(), command=replace(_write().command, sink=SinkName("q")))
+    kept = arming.arm(other, 0.0)
     tokens = [arming.arm(_write(), 0.0) for _ in range(MOST_TOKENS + 1)]
     assert _code(lambda: arming.check(_write(tokens[0]), 0.0)) == "token"
     arming.check(_write(tokens[1]), 0.0)
+    arming.check(replace(other, command=replace(other.command, token=kept)), 0.0)

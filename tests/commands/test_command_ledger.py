@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 
-from gateway.app.commands.ledger import Ledger
+from gateway.app.commands.ledger import MOST_TEXT, Ledger
 from gateway.commands.audit import NOTHING_BEFORE, ROOM, Chain, Entry, faults, hash_of
 from gateway.commands.flood import AT_ONCE, Flood
 from gateway.commands.waiting import MOST_OF_SINK, Waiting
+from gateway.dialects.contract import Dropped
 from gateway.model.clock import TimeQuality
 from gateway.model.command import Command, Op
 from gateway.model.ids import DeviceId, PointId, SinkName
 from gateway.model.reading import Value
 from gateway.model.record import LogBody
 from gateway.settings.site import Point, WriteRule
+from gateway.settings.site_privacy import Choice, Transform
 from gateway.settings.site_sinks import Sink
-from tests.commands.hostile import NOW_MS, a_site
+from tests.commands.house import NOW_MS, a_site
 from tests.support.points import NOWHERE, a_device, a_point
 
 PROVINCE, CITY = SinkName("province"), SinkName("city")
@@ -75,6 +77,16 @@ def test_a_platform_that_does_as_the_guide_says_gets_the_same_hash() -> None:
 # --- what stands in an entry
 
 
+def test_what_a_stranger_writes_at_length_is_cut() -> None:
+    ledger = Ledger(a_site(), _Clock(), Chain({}))
+    record, _ = ledger.audit_dropped("dropped", PROVINCE, Dropped("x" * 60_000, "not of ours"))
+    assert isinstance(record.body, LogBody)
+    fields = dict(record.body.fields)
+    assert len(fields["topic"]) == MOST_TEXT
+    assert fields["topic"].endswith("x…")
+    assert fields["reason"] == "not of ours"
+
+
 class _Clock:
     def now_ms(self) -> int:
         return NOW_MS
@@ -89,12 +101,14 @@ class _Clock:
         return False
 
 
-def _detail(point: Point, value: Value, level: str, op: Op = Op.SET) -> str:
+def _detail(
+    point: Point, value: Value, level: str, op: Op = Op.SET, hides: tuple[Transform, ...] = ()
+) -> str:
     sink = Sink(PROVINCE, "native", "h", 1, use_tls=False, where=NOWHERE, max_level=level)  # type: ignore[arg-type]
     site = replace(
         a_site(),
         devices={PUMP: a_device(PUMP, [point])},
-        sinks={PROVINCE: sink, CITY: replace(sink, name=CITY, max_level="L4")},
+        sinks={PROVINCE: sink, CITY: replace(sink, name=CITY, max_level="L4", transforms=hides)},
     )
     ledger = Ledger(site, _Clock(), Chain({}))
     called = op is Op.CALL
@@ -131,6 +145,14 @@ def test_a_value_that_is_personal_or_not_for_all_platforms_is_blank_in_the_audit
     point = a_point("name", write=WriteRule(), is_command=True, personal=personal, level=level)
     assert _detail(point, "CANARY", seen_by) == f"name={shown}"
     assert _detail(point, "CANARY", seen_by, Op.CALL) == f"{shown}()"
+
+
+@pytest.mark.parametrize("by", ["drop", "hash", "mask"])
+def test_a_value_that_one_platform_sees_changed_is_blank_in_the_audit(by: str) -> None:
+    point = a_point("name", write=WriteRule(), is_command=True, personal="P0", level="L1")
+    hidden = Transform(Choice(("*",)), by)  # type: ignore[arg-type]
+    assert _detail(point, "CANARY", "L4") == "name=CANARY"
+    assert _detail(point, "CANARY", "L4", hides=(hidden,)) == "name=***"
 
 
 # --- floods

@@ -72,9 +72,17 @@ def test_a_value_beyond_the_line_of_the_allow_list_is_refused(
 def test_one_point_is_written_again_only_after_its_time() -> None:
     rates, write = Rates({}), _write(every_s=30.0)
     rates.check(write, NOW)
-    rates.note(write, NOW)
+    rates.note(write, NOW, [write.rule])
     assert _code(rates.check, write, NOW + 29_999) == "rate"
     rates.check(write, NOW + 30_000)
+
+
+def test_a_time_longer_than_an_hour_is_kept_over_a_restart_too() -> None:
+    rates, write = Rates({}), _write(every_s=7200.0)
+    saved = {change.key: change.value for change in rates.note(write, NOW, [write.rule])}
+    for one in (rates, Rates(saved)):
+        assert _code(one.check, write, NOW + 2 * HOUR_MS - 1) == "rate"
+        one.check(write, NOW + 2 * HOUR_MS)
 
 
 def test_the_writes_of_an_hour_are_counted_over_a_restart() -> None:
@@ -82,7 +90,9 @@ def test_the_writes_of_an_hour_are_counted_over_a_restart() -> None:
     saved: dict[str, object] = {}
     for number in range(3):
         rates.check(write, NOW + number)
-        saved |= {change.key: change.value for change in rates.note(write, NOW + number)}
+        saved |= {
+            change.key: change.value for change in rates.note(write, NOW + number, [write.rule])
+        }
     again = Rates(saved)
     assert _code(again.check, write, NOW + 10) == "rate"
     again.check(write, NOW + HOUR_MS)
@@ -90,14 +100,27 @@ def test_the_writes_of_an_hour_are_counted_over_a_restart() -> None:
 
 def test_a_clock_that_was_set_back_does_not_lock_a_point_for_ever() -> None:
     rates, write = Rates({}), _write(every_s=30.0)
-    rates.note(write, NOW + 10 * HOUR_MS)
+    rates.note(write, NOW + 10 * HOUR_MS, [write.rule])
     rates.check(write, NOW)
-    rates.note(write, NOW + 5000)
+    rates.note(write, NOW + 5000, [write.rule])
     assert _code(rates.check, write, NOW) == "rate"
 
 
 def test_a_line_without_a_rate_saves_nothing() -> None:
-    assert Rates({}).note(_write(), NOW) == ()
+    write = _write()
+    other = Allow("pump-2", ("*",), ("set",), every_s=30.0)
+    assert Rates({}).note(write, NOW, [write.rule, other]) == ()
+
+
+def test_a_write_counts_for_every_line_that_limits_its_point() -> None:
+    free, strict = _write(), _write(max_per_hour=3, every_s=30.0)
+    rates, allow = Rates({}), [free.rule, strict.rule, _write(max_per_hour=1).rule]
+    for number in range(3):
+        rates.note(free, NOW + number, allow)
+    rates.check(free, NOW + 10)
+    assert _code(rates.check, strict, NOW + 10) == "rate"
+    assert _code(rates.check, strict, NOW + 60_000) == "rate"
+    rates.check(strict, NOW + HOUR_MS + 2)
 
 
 # --- interlocks

@@ -34,11 +34,14 @@ class Done:
 
 
 async def read(lines: Lines, plan: ReadPlan, within_s: float) -> Done:
-    """Return what the device shows now."""
+    """Return what the device shows now; that nothing could be read is no success."""
     try:
         readings = await lines.read(plan.device.id, plan.points, within_s=within_s)
     except LineFailed as failed:
         return Done("failed", failed.reason, str(failed))
+    if readings and all(one.mark.quality is Quality.BAD for one in readings):
+        text = "nothing could be read"
+        return Done("failed", readings[0].mark.reason, text, readback=_body(readings))
     return Done("done", readback=_body(readings))
 
 

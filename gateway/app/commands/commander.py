@@ -125,7 +125,8 @@ class Commander:
     # --- the task
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Carry commands out until `stop`; those under way are finished."""
+        """Carry commands out until `stop`; those under way are finished, the others answered."""
+        await self._orders.settle()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._wake_at(stop), name="commands:stop")
             telling = tasks.create_task(self._keep_telling(), name="commands:flood")
@@ -134,6 +135,18 @@ class Commander:
                 self._begin(tasks)
                 await self._wake.wait()
             telling.cancel()
+        await self._turn_all_away()
+
+    async def _turn_all_away(self) -> None:
+        """Answer what still waits: nothing of it was done, so that it may be asked again."""
+        text = "the gateway stops: ask again"
+        for one in self._waiting.left():
+            self._turn_away(BadCommand(one.sink, one.rid, one.device, "stopping", text))
+        bad, self._bad = self._bad, []
+        dropped, self._dropped = self._dropped, []
+        await self._orders.reject(bad)
+        await self._tell(dropped)
+        await self._tell_untold()
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -159,14 +172,19 @@ class Commander:
     async def _keep_telling(self) -> None:
         while True:
             await asyncio.sleep(TOLD_EVERY_S)
-            entries = [self._ledger.audit_untold(one.fields()) for one in self._flood.untold()]
-            if entries:
-                await self._commit(entries)
+            await self._tell_untold()
+
+    async def _tell_untold(self) -> None:
+        await self._commit(
+            [self._ledger.audit_untold(one.fields()) for one in self._flood.untold()]
+        )
 
     async def _tell(self, dropped: Sequence[tuple[str, SinkName, Dropped]]) -> None:
         await self._commit([self._ledger.audit_dropped(*one) for one in dropped])
 
     async def _commit(self, entries: Sequence[tuple[Record, StateChange]]) -> None:
+        if not entries:
+            return
         await self._keeps.commit([record for record, _ in entries], [c for _, c in entries])
 
     def _device_of(self, command: Command) -> DeviceId:

@@ -115,7 +115,7 @@ class Judge:
     def spend(self, write: Write, at: Moment) -> tuple[StateChange, ...]:
         """Note that the write is about to happen; return what to save with its audit record."""
         self._guards.arming.spend(write)
-        return self._guards.rates.note(write, at.now_ms)
+        return self._guards.rates.note(write, at.now_ms, self.site.commands.allow)
 
     def arm(self, write: Write, at: Moment) -> str:
         """Return a token for the write."""

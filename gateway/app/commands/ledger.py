@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 from gateway.app.commands.act import Done
 from gateway.commands.audit import Chain
+from gateway.commands.memory import Owed
 from gateway.dialects.contract import Dropped
 from gateway.model.clock import Clock
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId, SinkName
 from gateway.model.reading import Value
 from gateway.model.record import LogBody, Record, ReplyBody, StateChange
+from gateway.privacy.transform import is_let_out, transform_of
 from gateway.rules.report import point_of
-from gateway.settings.site import Point, Site
+from gateway.settings.site import Device, Point, Site
 
 BLANK = "***"
+MOST_TEXT = 512
+"""Characters of a field of an entry, and of why: names and topics are as long as strangers like."""
 _ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}")
 """What looks like an account or a role is shown to everyone; a name of a person is not."""
 
@@ -48,6 +53,47 @@ class Ledger:
             ),
         )
 
+    def mark(self, command: Command) -> str:
+        """Return a short text that differs where two commands ask for different things.
+
+        It is kept for a day, so that values of personal points are not in it.
+        """
+        device, function = command.device, PointId(command.function or "")
+        asked = (
+            device,
+            command.op.value,
+            [(point, self._marked(device, point, value)) for point, value in command.values],
+            command.points,
+            self._word(device, function),
+            [(name, self._marked(device, function, value)) for name, value in command.arguments],
+            command.event,
+            command.is_dry,
+        )
+        return sha256(repr(asked).encode()).hexdigest()[:8]
+
+    def _marked(self, device: DeviceId, id_: PointId, value: Value) -> Value:
+        point = self._point(device, id_)
+        return _plain(value) if point is not None and _is_of_things(point) else BLANK
+
+    def _word(self, device: DeviceId, function: PointId) -> str:
+        """Return what is called; a word that is no point stands for a value of one."""
+        if self._point(device, function) is not None:
+            return function
+        known = self.site.all_devices.get(device)
+        commands = [point for point in known.points if point.is_command] if known else []
+        return function if all(map(_is_of_things, commands)) else BLANK
+
+    def _point(self, device: DeviceId, id_: PointId) -> Point | None:
+        known = self.site.all_devices.get(device)
+        return None if known is None else point_of(known, id_)
+
+    def is_personal(self, command: Command) -> bool:
+        """Whether a value that is to be written tells of a person."""
+        ids = [*(point for point, _ in command.values), PointId(command.function or "")]
+        points = [self._point(command.device, id_) for id_ in ids]
+        is_word = command.function is not None and points[-1] is None
+        return is_word or any(one is not None and not _is_of_things(one) for one in points)
+
     def audit_bad(self, bad: BadCommand) -> tuple[Record, StateChange]:
         """Return the entry for what was no command."""
         return self._entry(
@@ -57,6 +103,18 @@ class Ledger:
                 ("sink", str(bad.sink)),
                 ("status", "rejected"),
                 ("detail", bad.code),
+            ),
+        )
+
+    def audit_owed(self, owed: Owed) -> tuple[Record, StateChange]:
+        """Return the entry for what a cut left half done, or not begun."""
+        return self._entry(
+            DeviceId(owed.entry.owed_by or GATEWAY_ITSELF),
+            (
+                ("rid", owed.rid),
+                ("sink", str(owed.sink)),
+                ("status", owed.entry.status),
+                ("detail", owed.entry.code or "-"),
             ),
         )
 
@@ -78,17 +136,23 @@ class Ledger:
         )
         return self._record(command.device, body, command.sink)
 
+    def reply_owed(self, owed: Owed) -> Record:
+        """Return the receipt of what a cut left half done, or not begun."""
+        entry = owed.entry
+        body = ReplyBody(owed.rid, entry.status, entry.code, entry.message)
+        return self._record(DeviceId(entry.owed_by or GATEWAY_ITSELF), body, owed.sink)
+
     def reply_bad(self, bad: BadCommand) -> Record | None:
         """Return the receipt of what was no command; None where it had no `rid`."""
         if bad.rid is None:
             return None
-        reply = ReplyBody(bad.rid, "rejected", bad.code, bad.message)
+        reply = ReplyBody(bad.rid, "rejected", bad.code, _cut(bad.message))
         return self._record(bad.device, reply, bad.sink)
 
     def _entry(
         self, device: DeviceId, fields: tuple[tuple[str, str], ...], topic: str = "command"
     ) -> tuple[Record, StateChange]:
-        body, change = self._chain.entry(device, fields, topic)
+        body, change = self._chain.entry(device, ((key, _cut(said)) for key, said in fields), topic)
         return self._record(device, body, None), change
 
     def _record(self, device: DeviceId, body: ReplyBody | LogBody, sink: SinkName | None) -> Record:
@@ -114,7 +178,8 @@ class Ledger:
         device = self.site.all_devices.get(command.device)
         if device is None or point_of(device, function) is None:
             open_ones = (p for p in device.points if p.is_command) if device else ()
-            return f"{function}()" if all(self._is_open(p) for p in open_ones) else f"{BLANK}()"
+            is_open = device is None or all(self._is_open(device, p) for p in open_ones)
+            return f"{function if is_open else BLANK}()"
         values = (
             f"{name}={self._shown(command.device, function, value)}"
             for name, value in command.arguments
@@ -122,13 +187,33 @@ class Ledger:
         return f"{function}({', '.join(values)})"
 
     def _shown(self, device: DeviceId, point: PointId, value: Value) -> str:
+        found = self._point(device, point)
         known = self.site.all_devices.get(device)
-        found = None if known is None else point_of(known, point)
-        return str(value) if found is not None and self._is_open(found) else BLANK
+        is_open = known is not None and found is not None and self._is_open(known, found)
+        return str(value) if is_open else BLANK
 
-    def _is_open(self, point: Point) -> bool:
-        lowest = min((sink.max_level for sink in self.site.sinks.values()), default="L1")
-        return point.personal in {"P0", "P1"} and point.level <= lowest
+    def _is_open(self, device: Device, point: Point) -> bool:
+        """Whether every platform of the site may see the values of a point as they are."""
+        return _is_of_things(point) and all(
+            point.level <= sink.max_level
+            and is_let_out(sink, device, point)
+            and transform_of(sink, device, point) is None
+            for sink in self.site.sinks.values()
+        )
+
+
+def _is_of_things(point: Point) -> bool:
+    """Whether values of a point tell nothing of a person."""
+    return point.personal in {"P0", "P1"}
+
+
+def _plain(value: Value) -> Value:
+    """Return a number as it is however a platform writes it."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= MOST_TEXT else said[: MOST_TEXT - 1] + "…"
 
 
 def actor(by: str | None) -> str:

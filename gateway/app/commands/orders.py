@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.app.commands import act
 from gateway.app.commands.act import ACT_WITHIN_S, Done
@@ -16,10 +17,13 @@ from gateway.commands.flood import Flood
 from gateway.commands.memory import Memory, Remembered
 from gateway.model.clock import Clock
 from gateway.model.command import WRITING, BadCommand, Command, CommandRefused
+from gateway.model.ids import DeviceId
 from gateway.model.record import EventBody, Record, StateChange
 
 ANSWER_WITHIN_S = 2.0
 """A command that takes longer is answered `accepted` first (Huawei counts one as timed out)."""
+VALUE_CODES = frozenset({"type", "range", "step"})
+"""Refusals whose words may hold the value."""
 INTERRUPTED = "the gateway stopped while it was carried out; read the point to see what happened"
 
 
@@ -48,6 +52,8 @@ class Orders:
 
     async def reject(self, bad: Sequence[BadCommand]) -> None:
         """Answer and audit what was no command, all in one commit."""
+        if not bad:
+            return
         records: list[Record] = []
         changes: list[StateChange] = []
         for one in bad:
@@ -56,6 +62,18 @@ class Orders:
             records.extend((record,) if reply is None else (record, reply))
             changes.append(change)
         await self._keeps.commit(records, changes)
+
+    async def settle(self) -> None:
+        """Answer what was being carried out when the gateway went, each once."""
+        records: list[Record] = []
+        changes: list[StateChange] = []
+        for owed in self._memory.owed():
+            record, change = self._ledger.audit_owed(owed)
+            records += (record, self._ledger.reply_owed(owed))
+            told = replace(owed.entry, owed_by=None)
+            changes += (change, *self._memory.remember(owed.sink, owed.rid, told))
+        if records:
+            await self._keeps.commit(records, changes)
 
     async def carry_out(self, command: Command) -> None:
         """Do it, or say why not."""
@@ -66,7 +84,7 @@ class Orders:
             await self._repeat(command, repeated.receipt)
         except CommandRefused as refused:
             if self._flood.is_told(command.sink, refused.code, at.now):
-                await self._finish(command, _refusal(refused))
+                await self._finish(command, self._refused(command, refused))
         else:
             if command.is_dry:
                 done = Done("done", "dry", "it would be carried out; nothing was done")
@@ -74,11 +92,26 @@ class Orders:
             else:
                 await self._follow(command, plan, at)
 
+    def _refused(self, command: Command, refused: CommandRefused) -> Done:
+        """Say why not, in words that may be kept: they repeat no value of a person."""
+        done = _refusal(refused)
+        if refused.code in VALUE_CODES and self._ledger.is_personal(command):
+            return replace(done, message="the point does not take this value")
+        return done
+
     async def _repeat(self, command: Command, known: Remembered) -> None:
-        if self._flood.is_told(command.sink, "repeated", self._clock.monotonic()):
+        """Give the receipt again, but not to who asked for something else under this id."""
+        is_same = known.mark in {None, self._ledger.mark(command)}
+        code = "repeated" if is_same else "rid_used"
+        if not self._flood.is_told(command.sink, code, self._clock.monotonic()):
+            return
+        if is_same:
             done = Done(known.status, known.code, known.message)
-            record, change = self._ledger.audit(command, "repeated", known.status)
-            await self._keeps.commit([record, self._ledger.reply(command, done)], [change])
+            record, change = self._ledger.audit(command, code, known.status)
+        else:
+            done = Done("rejected", code, "this id named another command; nothing was done")
+            record, change = self._ledger.audit(command, done.status, code)
+        await self._keeps.commit([record, self._ledger.reply(command, done)], [change])
 
     async def _follow(self, command: Command, plan: Plan, at: Moment) -> None:
         match plan:
@@ -100,8 +133,9 @@ class Orders:
         """Make it known, durably, before anything moves: a cut leaves `interrupted`."""
         changes = self._judge.spend(plan.write, at) if isinstance(plan, WritePlan) else ()
         record, change = self._ledger.audit(command, "accepted", None)
-        interrupted = self._remember(command, Done("failed", "interrupted", INTERRUPTED))
-        await self._keeps.commit([record], (change, *interrupted, *changes))
+        interrupted = Done("failed", "interrupted", INTERRUPTED)
+        owed = self._remember(command, interrupted, owed_by=command.device)
+        await self._keeps.commit([record], (change, *owed, *changes))
 
     async def _say_later(self, command: Command) -> None:
         await asyncio.sleep(ANSWER_WITHIN_S)
@@ -141,11 +175,14 @@ class Orders:
         reply = self._ledger.reply(command, done)
         await self._keeps.commit([record, *more, reply], (change, *remembered))
 
-    def _remember(self, command: Command, done: Done) -> tuple[StateChange, ...]:
+    def _remember(
+        self, command: Command, done: Done, *, owed_by: DeviceId | None = None
+    ) -> tuple[StateChange, ...]:
         is_refused = done.status in {"rejected", "expired"} or command.op not in WRITING
         until_ms = 0 if is_refused or command.expires_ms is None else command.expires_ms
         now_ms = self._clock.now_ms()
-        entry = Remembered(done.status, done.code, done.message, now_ms, until_ms)
+        mark = self._ledger.mark(command)
+        entry = Remembered(done.status, done.code, done.message, now_ms, until_ms, owed_by, mark)
         return self._memory.remember(command.sink, command.rid, entry)
 
     def _moment(self) -> Moment:

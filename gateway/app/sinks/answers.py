@@ -20,9 +20,9 @@ MOST_BYTES = 256
 """Of a response topic, and of its correlation data."""
 _FORBIDDEN = re.compile(r"[+#\x00-\x1f\x7f-\x9f]|^\$")
 """Wildcards and control characters (MQTT 5.0, 4.7), and topics that belong to the broker."""
-RESERVED = frozenset({"", "homeassistant", "spBv1.0", "v1", "ext", "sys"})
-"""First levels on which platforms take readings, births and logins: nobody is let write there by
-asking us to."""
+RESERVED = frozenset({"", "fc", "linli", "homeassistant", "spBv1.0", "v1", "ext", "sys"})
+"""First levels on which platforms take readings, births and logins, our own among them: nobody is
+let write there by asking us to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ TURN_S = 0.004
 """A sink listens for so long at a time; then lines and everybody else have their turn."""
 SHARE = 0.2
 """Of the time, while more waits than a turn holds: what a flood may have."""
+MOST_REST_S = 1.0
+"""An answer that waited long for room in the window of the broker is no flood."""
 
 
 Say: TypeAlias = Callable[[Sequence[Publication]], Awaitable[None]]
@@ -44,7 +46,7 @@ class Turns:
         if spent < TURN_S:
             return None
         self._began = None
-        return spent * (1 / SHARE - 1)
+        return min(spent * (1 / SHARE - 1), MOST_REST_S)
 
     def caught_up(self) -> None:
         """Note that nothing waits: what comes next begins a turn of its own."""
