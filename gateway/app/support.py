@@ -12,10 +12,10 @@ import io
 import json
 import platform
 import re
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from gateway.app.software import SOFTWARE
 from gateway.model.link import MemoryPort, SerialPort
@@ -32,6 +32,8 @@ SHORTEST_NUMBER = 4
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest date of a zip: the same content makes the same bytes."""
 _WORD = re.compile(r"[a-z0-9_-]+")
+_TOKEN = re.compile(r"[\w-]+")
+"""What stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,26 @@ class Paper:
 
 def log_of(recall: Recall, site: Site) -> Paper:
     """Return the last log lines."""
-    return Paper("log.txt", _log_text(recall, _words(site)).encode())
+    log = _log_text(recall)
+    return Paper("log.txt", _Blanker(_words(site), [log]).blanked(log).encode())
 
 
 def bundle_of(
     site: Site, status: Mapping[str, Any], recall: Recall, refused: Sequence[Problem] = ()
 ) -> Paper:
     """Return the bundle as a zip file; `status` is what `linli status` shows."""
-    words = _words(site)
-    files = {
-        "about.json": _json(_about(site), words),
-        "site.json": _json(_site(site), words),
-        "status.json": _json({**status, "fallback": []}, words),
-        "problems.json": _json([_problem(problem) for problem in refused], words),
-        "log.txt": _log_text(recall, words),
+    import zipfile  # noqa: PLC0415 - a megabyte, for what is seldom asked
+
+    papers: dict[str, Any] = {
+        "about.json": _about(site),
+        "site.json": _site(site),
+        "status.json": {**status, "fallback": []},
+        "problems.json": [_problem(problem) for problem in refused],
+        "log.txt": _log_text(recall),
     }
+    blanker = _Blanker(_words(site), _texts_in(papers))
+    cleared = blanker.cleared(papers)
+    files = {n: c if isinstance(c, str) else _json(c) for n, c in cleared.items()}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
         for name, text in files.items():
@@ -100,11 +107,17 @@ def _site(site: Site) -> dict[str, Any]:
 
 def _link(link: LinkSettings) -> str:
     """Return the sort of a link; hosts and ports of a site's own network stay at home."""
+    name = type(link).__name__
+    return name if _host_of(link) is None else f"network: {name}"
+
+
+def _host_of(link: LinkSettings) -> str | None:
+    """Return the address of a link; None of a port of this machine."""
     match link:
         case SerialPort() | MemoryPort():
-            return type(link).__name__
+            return None
         case _:
-            return f"network: {type(link).__name__}"
+            return link.host
 
 
 def _device(device: Device) -> dict[str, Any]:
@@ -137,15 +150,15 @@ def _problem(problem: Problem) -> dict[str, Any]:
     return {"file": name, "line": problem.line, "col": problem.column, "code": problem.code}
 
 
-def _log_text(recall: Recall, words: Sequence[str]) -> str:
-    return _blanked("".join(f"{line}\n" for line in recall.lines()), words)
+def _log_text(recall: Recall) -> str:
+    return "".join(f"{line}\n" for line in recall.lines())
 
 
-def _words(site: Site) -> Sequence[str]:
-    """Return every text of the site that may be personal or secret, the longest first."""
+def _words(site: Site) -> set[str]:
+    """Return every text of the site that may be personal or secret."""
     found = {word for word in _texts(site) if len(word) >= _shortest(word)}
     ids = {*site.devices, *site.lines, *site.sinks, site.gateway.id, site.gateway.site}
-    return sorted(found - ids, key=len, reverse=True)
+    return found - ids
 
 
 def _shortest(word: str) -> int:
@@ -157,36 +170,72 @@ def _texts(site: Site) -> Iterator[str]:
     yield from site.gateway.location.parts.values()
     yield from filter(None, (site.gateway.operator,))
     yield from site.disabled.values()
+    yield from filter(None, _addresses(site))
     for sink in site.sinks.values():
         yield from filter(None, (sink.username, sink.client_id))
+    for historian in site.historians.values():
+        yield from filter(None, (historian.username,))
     for device in site.all_devices.values():
         yield from device.title.values()
         yield from device.location.parts.values()
         yield from filter(None, (device.operator, device.owner))
 
 
-def _blanked(text: str, words: Sequence[str]) -> str:
-    """Return a text without these words; one of letters and digits only where it stands alone."""
-    for word in words:
-        if _WORD.fullmatch(word):
-            text = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", BLANK, text)
-        else:
+def _addresses(site: Site) -> Iterator[str | None]:
+    """Yield the addresses of platforms, databases and lines."""
+    for sink in site.sinks.values():
+        yield from (sink.host, *(broker.host for broker in sink.others))
+    for historian in site.historians.values():
+        yield from (historian.url, urlsplit(historian.url).hostname)
+    yield from (_host_of(line.link) for line in site.lines.values())
+
+
+class _Blanker:
+    """Takes words out of many texts: a site has thousands of each, and the gateway waits for it.
+
+    A word of letters and digits only is taken where it stands alone, any other wherever it stands.
+    """
+
+    def __init__(self, words: Iterable[str], texts: Iterable[str]) -> None:
+        """Take the words, and all texts: words that are in none of them are not looked for."""
+        every = "\n".join(texts)
+        words = list(words)
+        self._alone = frozenset(word for word in words if _WORD.fullmatch(word))
+        others = {word for word in words if word not in self._alone and word in every}
+        self._anywhere = sorted(others, key=len, reverse=True)
+
+    def blanked(self, text: str) -> str:
+        """Return a text without the words."""
+        for word in self._anywhere:
             text = text.replace(word, BLANK)
-    return text
+        return _TOKEN.sub(self._told, text)
+
+    def cleared(self, found: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return a value of JSON with all its texts blanked; numbers and names of fields stay."""
+        if isinstance(found, str):
+            return self.blanked(found)
+        if isinstance(found, dict):
+            fields = cast("dict[str, Any]", found)
+            return {name: self.cleared(value) for name, value in fields.items()}
+        if isinstance(found, list | tuple):
+            return [self.cleared(one) for one in cast("Sequence[Any]", found)]
+        return found
+
+    def _told(self, found: re.Match[str]) -> str:
+        return BLANK if found[0] in self._alone else found[0]
 
 
-def _cleared(found: Any, words: Sequence[str]) -> Any:  # noqa: ANN401 - JSON
-    """Return a value of JSON with all its texts blanked; numbers and names of fields stay."""
+def _texts_in(found: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Yield every text of a value of JSON."""
     if isinstance(found, str):
-        return _blanked(found, words)
-    if isinstance(found, dict):
-        fields = cast("dict[str, Any]", found)
-        return {name: _cleared(value, words) for name, value in fields.items()}
-    if isinstance(found, list | tuple):
-        return [_cleared(one, words) for one in cast("Sequence[Any]", found)]
-    return found
+        yield found
+    elif isinstance(found, dict):
+        for value in cast("dict[str, Any]", found).values():
+            yield from _texts_in(value)
+    elif isinstance(found, list | tuple):
+        for one in cast("Sequence[Any]", found):
+            yield from _texts_in(one)
 
 
-def _json(found: object, words: Sequence[str]) -> str:
-    cleared = _cleared(found, words)
-    return json.dumps(cleared, ensure_ascii=False, indent=1, default=str) + "\n"
+def _json(found: object) -> str:
+    return json.dumps(found, ensure_ascii=False, indent=1, default=str) + "\n"

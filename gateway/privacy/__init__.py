@@ -1,1 +1,1 @@
-"""What may be kept, and what may leave. Here so far: pseudonyms for secrets of devices."""
+"""What may be kept, and what may leave: the inner door and the outer door. Pure."""

@@ -17,7 +17,7 @@ from gateway.model.quality import GOOD, Quality, Reason, bad
 from gateway.model.reading import PointColumn, Readings
 from gateway.model.record import StateChange
 from gateway.privacy.bins import Bin, Bins, Fix, NextMark
-from gateway.privacy.groups import Made, Member, Shown, make
+from gateway.privacy.groups import Made, Member, Shown, make, told_from_json, told_to_json
 from gateway.settings.site import Device, Point
 from gateway.settings.site_derived import Input, Recipe
 
@@ -202,7 +202,7 @@ class LivePoint:
     def made(self, now: Moment) -> Made:
         """Return its value now."""
         members = [self._member(place, now.at_s) for place in range(len(self._fixes))]
-        return make(self.recipe, members, None, now.at_ms)
+        return make(self.recipe, members, (), now.at_ms)
 
     def _member(self, place: int, now: float) -> Member:
         fix = self._fixes[place]
@@ -256,7 +256,7 @@ class MarkedPoint:
         self._found: dict[int, dict[int, Bin]] = {}
         """By mark, what the members gave for it."""
         self._told_ms = 0
-        self._shown: Shown | None = None
+        self._told: Sequence[Shown] = ()
         self._late_ms = round(1000 * step_s / 2)
         self.is_changed = False
 
@@ -294,8 +294,8 @@ class MarkedPoint:
 
     def _made(self, mark_ms: int, found: Mapping[int, Bin]) -> Readings:
         members = [_member(found.get(place)) for place in range(len(self._bins))]
-        made = make(self.recipe, members, self._shown, mark_ms)
-        self._shown, self._told_ms = made.shown, mark_ms
+        made = make(self.recipe, members, self._told, mark_ms)
+        self._told, self._told_ms = made.told, mark_ms
         tq = TimeQuality.SYNC
         for one in found.values():
             tq = tq.worse(one.tq)
@@ -314,9 +314,8 @@ class MarkedPoint:
         }
         if bins:
             saved["bins"] = bins
-        if self.recipe.is_guarded and self._shown is not None:
-            names = [str(self.recipe.inputs[place]) for place in sorted(self._shown.members)]
-            saved["shown"] = [self._shown.at_ms, names]
+        if self._told:
+            saved["told"] = told_to_json(self._told)
         return saved or None
 
     def restore(self, saved: Mapping[str, Any] | None) -> None:
@@ -327,9 +326,9 @@ class MarkedPoint:
         for name, kept in saved.get("bins", {}).items():
             if name in places:
                 self._bins[places[name]].restore(kept)
-        if "shown" in saved:
-            at_ms, names = saved["shown"]
-            self._shown = Shown(frozenset(places.get(name, -1) for name in names), at_ms)
+        if self.recipe.is_guarded:
+            only_last = [saved["shown"]] if "shown" in saved else ()  # what older stores have
+            self._told = told_from_json(saved.get("told", only_last))
 
 
 def _member(found: Bin | None) -> Member:

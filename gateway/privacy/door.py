@@ -59,6 +59,7 @@ class Door:
         """Take the sink, the devices of the site, and the keys; without any, nothing is hashed."""
         self.sink = sink
         self._keys = keys
+        self._known: dict[DeviceId, Device] = {}
         self._points: dict[DeviceId, frozenset[PointId]] = {}
         self._changes: dict[DeviceId, Mapping[str, Change]] = {}
         self._plain: dict[DeviceId, frozenset[PointId]] = {}
@@ -71,7 +72,8 @@ class Door:
         self.sink = sink
         self._keys = keys
         self._cuts.clear()
-        for device in devices:
+        self._known |= {device.id: device for device in devices}
+        for device in self._known.values():
             shown = [point for point in device.points if self.shows(device, point)]
             changes = {point.id: self._change(device, point) for point in shown}
             self._points[device.id] = frozenset(changes)
@@ -185,7 +187,7 @@ class Door:
 
     def _change(self, device: Device, point: Point) -> Change | None:
         key = None if self._keys is None else self._keys.values
-        return change_of(transform_of(self.sink, device, point), key)
+        return change_of(transform_of(self.sink, device, point), point, key)
 
     def _seen(self, record: Record, body: PropBody) -> PropBody:
         column, device = body.column, record.device

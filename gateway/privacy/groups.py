@@ -1,17 +1,20 @@
 """What many members give together, and never of fewer than the smallest group. Pure.
 
 The members of a group are fixed by the site file. Where they are personal (P1 and above), a value
-is made at marks only, so that no change of one member shows by itself; and two values in a row are
-made of the same members, or of sets that differ by at least the smallest group: else the
-difference of the two would tell of the few that came or went.
+is made at marks only, so that no change of one member shows by itself; and no sum or difference of
+the values of a day is made of fewer members than the smallest group: else it would tell of the few
+that came or went. Members that were in the same values count alike in all of them, so it is enough
+that there are never fewer than that of one sort.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from gateway.model.quality import Mark, Quality, Reason, bad
 from gateway.model.reading import Value
@@ -20,6 +23,8 @@ from gateway.settings.site_derived import Op, Recipe
 
 FORGET_MS = 24 * 3600 * 1000
 """After so long without a value the members may differ by any number: they have changed anyway."""
+MOST_TOLD = 24
+"""Different sets of members in a day; a group that wants more is silent instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,49 +37,74 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Of which members the last value was made, by their places in the recipe, and when."""
+    """Of which members a value was made, and when it last was.
 
-    members: frozenset[int]
+    By their names: a reloaded recipe may have others, and those that went still count.
+    """
+
+    members: frozenset[str]
     at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A value of a group. `shown` is what the next one is to be held against."""
+    """A value of a group. `told` is what the next ones are to be held against."""
 
     value: Value | None
     mark: Mark
-    shown: Shown | None
+    told: Sequence[Shown] = ()
 
 
-def make(recipe: Recipe, members: Sequence[Member], last: Shown | None, now_ms: int) -> Made:
+def make(recipe: Recipe, members: Sequence[Member], told: Sequence[Shown], now_ms: int) -> Made:
     """Return the value of a group at a moment, or why it has none.
 
-    `members` are in the order of the recipe's inputs. The mark is the worst of the inputs: good;
-    stale where some are missing and the rest is enough; bad, with no value, where it is not.
+    `members` are in the order of the recipe's inputs; `told` is of the values before.
+    The mark is the worst of the inputs: good; stale where some are missing and the rest is enough;
+    bad, with no value, where it is not.
     """
     good = {place: one.value for place, one in enumerate(members) if one.value is not None}
     found = worst(one.mark for one in members)
     wanted = max(recipe.min_group, math.ceil(recipe.coverage * len(members)), 1)
     if len(good) < wanted:
         why = found if found.quality is Quality.BAD else bad(found.reason or Reason.TIMEOUT)
-        return Made(None, why, last)
-    contributing = frozenset(good)
-    if recipe.is_guarded and not is_apart(last, contributing, recipe.min_group, now_ms):
-        return Made(None, bad(Reason.CONFIG), last)
+        return Made(None, why, told)
+    if recipe.is_guarded:
+        names = frozenset(str(recipe.inputs[place]) for place in good)
+        fresh = _with(told, Shown(names, now_ms))
+        if not is_apart([one.members for one in fresh], recipe.min_group):
+            return Made(None, bad(Reason.CONFIG), told)
+        told = fresh
     value = _value(recipe, good)
     if value is None:
-        return Made(None, bad(Reason.CONFIG), last)
+        return Made(None, bad(Reason.CONFIG), told)
     mark = found if found.quality is Quality.GOOD else stale(found)
-    return Made(rounded(value, recipe.step), mark, Shown(contributing, now_ms))
+    return Made(rounded(value, recipe.step), mark, told)
 
 
-def is_apart(last: Shown | None, members: frozenset[int], least: int, now_ms: int) -> bool:
-    """Whether a value of these members, beside the last one, tells of no fewer than `least`."""
-    if last is None or now_ms - last.at_ms >= FORGET_MS:
-        return True
-    came, went = len(members - last.members), len(last.members - members)
-    return all(not few or few >= least for few in (came, went))
+def _with(told: Sequence[Shown], one: Shown) -> Sequence[Shown]:
+    """Return what is remembered when a value of these members is told now."""
+    recent = (old for old in told if one.at_ms - old.at_ms < FORGET_MS)
+    return (*(old for old in recent if old.members != one.members), one)
+
+
+def is_apart(sets: Sequence[frozenset[str]], least: int) -> bool:
+    """Whether values of these sets of members, however combined, tell of no fewer than `least`."""
+    if len(sets) > MOST_TOLD:
+        return False
+    sorts: Counter[int] = Counter()
+    for member in frozenset[str]().union(*sets):
+        sorts[sum(1 << number for number, one in enumerate(sets) if member in one)] += 1
+    return all(count >= least for count in sorts.values())
+
+
+def told_to_json(told: Iterable[Shown]) -> list[list[Any]]:
+    """Return what a restart must know."""
+    return [[one.at_ms, sorted(one.members)] for one in told]
+
+
+def told_from_json(stored: Iterable[Sequence[Any]]) -> tuple[Shown, ...]:
+    """Return what `told_to_json` was given."""
+    return tuple(Shown(frozenset(members), at_ms) for at_ms, members in stored)
 
 
 def rounded(value: Value, step: float | None) -> Value:

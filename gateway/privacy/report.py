@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.model.ids import DeviceId
-from gateway.privacy.door import COARSE_PLACES, LIFE_SAFETY, ROOM_LEVEL
+from gateway.privacy.door import COARSE_PLACES, LIFE_SAFETY, ROOM_LEVEL, Door
 from gateway.privacy.retention import retain_days
 from gateway.privacy.transform import is_let_out, shown_level, transform_of
 from gateway.settings.site import Device, Point, Site
@@ -41,7 +41,8 @@ class Row:
     why_not: Why | None
     """None: it leaves."""
     bare_events: tuple[str, ...]
-    """Events of this point that leave though its values do not: life is in danger."""
+    """Events of this point that leave though its values do not: the site keeps nothing but events
+    of it, or life is in danger."""
     devices: tuple[DeviceId, ...]
 
 
@@ -55,6 +56,8 @@ class SinkReport:
     """What becomes of rooms and other places of one home."""
     telling_ids: tuple[DeviceId, ...]
     """Devices whose id holds the name of their room, which every platform sees in its topics."""
+    titled: tuple[DeviceId, ...]
+    """Devices whose name for people leaves: a free text, into which the site may write anything."""
 
     @property
     def without_basis(self) -> tuple[Row, ...]:
@@ -83,7 +86,10 @@ def _of_sink(site: Site, sink: Sink) -> SinkReport:
     )
     sees_rooms = sink.max_level >= ROOM_LEVEL
     telling = () if sees_rooms else tuple(_telling(site))
-    return SinkReport(sink, tuple(rows), "clear" if sees_rooms else site.privacy.places, telling)
+    places = "clear" if sees_rooms else site.privacy.places
+    door = Door(sink)
+    titled = tuple(device.id for device in site.all_devices.values() if door.title(device))
+    return SinkReport(sink, tuple(rows), places, telling, titled)
 
 
 def _row(sink: Sink, device: Device, point: Point) -> Row:
@@ -100,18 +106,24 @@ def _row(sink: Sink, device: Device, point: Point) -> Row:
         device.owner,
         retain_days(point),
         why_not,
-        () if why_not is None or point.keep == "none" else _life_safety(point),
+        () if why_not is None else _bare_events(sink, device, point),
         (),
     )
 
 
 def why_not_sent(sink: Sink, device: Device, point: Point) -> Why | None:
     """Return why values of a point do not leave through a sink; None: they do."""
+    if point.is_published and point.keep != "all":
+        return "not_kept"
+    return _why_shut(sink, device, point)
+
+
+def _why_shut(sink: Sink, device: Device, point: Point) -> Why | None:
+    """Return why the door of a sink is shut for a point, kept or not; None: it is open."""
     transform = transform_of(sink, device, point)
     is_allowed = is_let_out(sink, device, point)
     reasons: tuple[tuple[bool, Why], ...] = (
         (not point.is_published, "internal"),
-        (point.keep != "all", "not_kept"),
         (transform is not None and transform.by == "drop", "drop"),
         (shown_level(transform, point) > sink.max_level, "level"),
         (not is_allowed and is_personal(point.personal), "personal"),
@@ -120,8 +132,12 @@ def why_not_sent(sink: Sink, device: Device, point: Point) -> Why | None:
     return next((why for is_so, why in reasons if is_so), None)
 
 
-def _life_safety(point: Point) -> tuple[str, ...]:
-    return tuple(event.type for event in point.events if event.severity >= LIFE_SAFETY)
+def _bare_events(sink: Sink, device: Device, point: Point) -> tuple[str, ...]:
+    """Return which events of a point leave though its values do not."""
+    if point.keep == "none":
+        return ()
+    is_open = _why_shut(sink, device, point) is None
+    return tuple(one.type for one in point.events if is_open or one.severity >= LIFE_SAFETY)
 
 
 def _telling(site: Site) -> Iterator[DeviceId]:

@@ -14,7 +14,7 @@ from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.quality import GOOD, Reason, bad
 from gateway.model.record import EventBody, PropBody, Record, ReplyBody
 from gateway.settings.site import Device, Point
-from gateway.settings.site_derived import SENSITIVE
+from gateway.settings.site_derived import SENSITIVE, Recipe, Take
 
 DAY_S = 86400.0
 PERSONAL_DAYS = 30
@@ -25,13 +25,31 @@ EXPIRED = bad(Reason.CONFIG)
 
 
 def is_sealed(point: Point) -> bool:
-    """Whether something of a point is stored that only our own key may open."""
-    return point.personal in SENSITIVE and point.keep != "none"
+    """Whether something of a point is stored that only our own key may open.
+
+    Of a counter the last value is, kept or not: the next one is held against it.
+    """
+    return point.personal in SENSITIVE and (point.keep != "none" or point.is_cumulative)
 
 
 def first_sealed(devices: Mapping[DeviceId, Device]) -> tuple[Device, Point] | None:
-    """Return the first such point of a site with its device, None when there is none."""
-    found = ((d, point) for d in devices.values() for point in d.points if is_sealed(point))
+    """Return the first such point of a site with its device, None when there is none.
+
+    Points of which a derived one remembers what they were at a mark are among them.
+    """
+    remembered = {
+        (one.device, one.point)
+        for device in devices.values()
+        for point in device.points
+        if isinstance(recipe := point.address, Recipe) and recipe.take is Take.DELTA
+        for one in recipe.inputs
+    }
+    found = (
+        (device, point)
+        for device in devices.values()
+        for point in device.points
+        if is_sealed(point) or (point.personal in SENSITIVE and (device.id, point.id) in remembered)
+    )
     return next(found, None)
 
 

@@ -112,8 +112,14 @@ def opened(topic: str, payload: bytes, cipher: Cipher | None) -> bytes:
 
 
 def is_signed(topic: str, payload: bytes, opened_payload: bytes, public: sm2.Point) -> bool:
-    """Whether the owner of a public key signed a sealed payload for a topic."""
+    """Whether the owner of a public key signed a sealed payload for a topic.
+
+    Raises:
+        NotSealed: it is no sealed payload.
+    """
     fields = _fields(payload)
+    if "sig" not in fields:
+        return False
     octets = _octets(fields, "sig")
     if len(octets) != 2 * sm2.SIZE:
         return False

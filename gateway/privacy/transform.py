@@ -10,10 +10,12 @@ from gateway.model.clock import TimeQuality
 from gateway.model.reading import Value
 from gateway.privacy.keyed_hash import HashKey, plain
 from gateway.privacy.mask import masked
-from gateway.settings.site import Device, Point
+from gateway.settings.site import Device, Point, ValueType
 from gateway.settings.site_privacy import Transform, is_personal
 from gateway.settings.site_sinks import Sink
 
+FEW_VALUES = frozenset({ValueType.BOOL, ValueType.ENUM})
+"""A first and a last letter tell which of a few values it is."""
 Change: TypeAlias = Callable[[Value, int, TimeQuality], Value]
 """A value, and the moment (UTC ms) and clock of its record -> what leaves instead."""
 
@@ -24,12 +26,20 @@ def transform_of(sink: Sink, device: Device, point: Point) -> Transform | None:
     return next(found, None)
 
 
-def change_of(transform: Transform | None, key: HashKey | None) -> Change | None:
-    """Return what is done to values; None: nothing. Without a key a hash becomes a blind mask."""
+def change_of(transform: Transform | None, point: Point, key: HashKey | None) -> Change | None:
+    """Return what is done to values of a point; None: nothing.
+
+    Without a key a hash becomes a mask that shows nothing, and so does a mask of a few values.
+    """
     if transform is None or transform.by == "drop":
         return None
     if transform.by == "mask":
-        return partial(_masked, transform.first, transform.last)
+        is_blind = point.type in FEW_VALUES
+        return (
+            partial(_masked, 0, 0)
+            if is_blind
+            else partial(_masked, transform.first, transform.last)
+        )
     return partial(_masked, 0, 0) if key is None else key.hashed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +12,7 @@ from gateway.settings.catalogue import Catalogue, Kind
 from gateway.settings.checking import Spot, add_bad_value
 from gateway.settings.models.common import DAY_S, DeadbandEntry, EventEntry, Personal
 from gateway.settings.models.derived import DerivedEntry, DerivedPointEntry
+from gateway.settings.overlaps import Clash, Group, Overlaps
 from gateway.settings.problems import BadValue, Fact, Problems, advice
 from gateway.settings.site import (
     At,
@@ -92,6 +92,12 @@ class _Draft:
         """Whether it must not tell of single members."""
         return self.is_group and self.personal in PERSONAL
 
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether its value is that of its one input, only seldomer."""
+        is_number = self.members[0].point.type in _NUMBERS
+        return _is_last(self) and (self.entry.step is None or not is_number)
+
 
 class DerivedMaker:
     """Makes the derived devices of one site, in the order of the file: each may use earlier."""
@@ -107,7 +113,9 @@ class DerivedMaker:
         self._known: dict[DeviceId, Device] = {device.id: device for device in devices}
         self._parts: Mapping[str, str] = {} if gateway is None else gateway.location.parts
         self._problems = problems
-        self._guarded: list[tuple[str, Recipe, str]] = []
+        self._overlaps = Overlaps()
+        self._groups: dict[str, Spot] = {}
+        """Where each group over personal values stands."""
         self._made: dict[DeviceId, Device] = {}
 
     def make(self, entries: Iterable[tuple[DerivedEntry, Spot]]) -> dict[DeviceId, Device]:
@@ -118,8 +126,10 @@ class DerivedMaker:
                 place, hint = spot.at("kind"), advice(entry.kind, self._catalogue.kind_ids())
                 self._report("LG-PROF-01", place, name=entry.kind, advice=hint)
                 continue
-            for scope in _scopes(entry):
+            for scope in entry.scopes():
                 self._add(entry, kind, scope, spot)
+        for clash in self._overlaps.wholes():
+            self._tell(clash)
         return self._made
 
     def _add(self, entry: DerivedEntry, kind: Kind, scope: Mapping[str, int], spot: Spot) -> None:
@@ -207,18 +217,27 @@ class DerivedMaker:
 
     def _is_sound(self, draft: _Draft) -> bool:
         before = self._problems.errors
-        own, place = draft.entry, draft.spot.at(draft.entry.op)
-        if not draft.is_group and len(draft.members) > 1:
-            self._report("LG-DER-03", place, count=len(draft.members))
+        place = draft.spot.at(draft.entry.op)
+        if not draft.is_group:
+            self._check_bin(draft, place)
         self._check_inputs(draft, place)
         if draft.is_guarded:
             self._check_group(draft)
         if draft.is_group and len(draft.members) < draft.min_group:
             facts: dict[str, Fact] = {"count": len(draft.members), "least": draft.min_group}
             self._report("LG-DER-09", place, **facts)
-        if not draft.is_group and own.pii is not None and own.pii < draft.personal:
-            self._report("LG-DER-12", draft.spot.at("pii"), said=own.pii, found=draft.personal)
         return self._problems.errors == before
+
+    def _check_bin(self, draft: _Draft, place: Spot) -> None:
+        if len(draft.members) > 1:
+            self._report("LG-DER-03", place, count=len(draft.members))
+        own, found = draft.entry, draft.personal
+        is_tamer = own.pii is not None and own.pii < found
+        is_lower = own.level is not None and own.level < draft.members[0].point.level
+        if found in SENSITIVE and draft.is_unchanged and (is_tamer or is_lower):
+            self._report("LG-DER-13", draft.spot.at("pii" if is_tamer else "level"), found=found)
+        elif is_tamer:
+            self._report("LG-DER-12", draft.spot.at("pii"), said=str(own.pii), found=found)
 
     def _check_inputs(self, draft: _Draft, place: Spot) -> None:
         units = {member.point.unit for member in draft.members}
@@ -253,8 +272,7 @@ class DerivedMaker:
     def _point(self, draft: _Draft, device: str) -> Point:
         own, usual = draft.entry, draft.kind.points.get(draft.name)
         recipe = _recipe(draft)
-        if draft.is_guarded:
-            self._check_overlap(f"{device}/{draft.name}", recipe, draft)
+        self._check_overlap(f"{device}/{draft.name}", recipe, draft)
         return Point(
             id=PointId(draft.name),
             address=recipe,
@@ -278,15 +296,18 @@ class DerivedMaker:
 
     def _check_overlap(self, name: str, recipe: Recipe, draft: _Draft) -> None:
         """Report groups whose difference is a few members: two sums would tell theirs."""
-        mine = {str(one) for one in recipe.inputs}
-        for other, known, personal in self._guarded:
-            theirs = {str(one) for one in known.inputs}
-            least = min(recipe.min_group, known.min_group)
-            few = [n for n in (len(mine - theirs), len(theirs - mine)) if 0 < n < least]
-            if few and mine & theirs:
-                code = "LG-DER-10" if {draft.personal, personal} & SENSITIVE else "LG-DER-11"
-                self._report(code, draft.spot, name=name, other=other, count=min(few))
-        self._guarded.append((name, recipe, draft.personal))
+        members = self._overlaps.members_of(name, map(str, recipe.inputs))
+        if not draft.is_guarded:
+            return
+        self._groups[name] = draft.spot
+        group = Group(name, members, recipe.min_group, draft.personal in SENSITIVE)
+        for clash in self._overlaps.add(group):
+            self._tell(clash)
+
+    def _tell(self, clash: Clash) -> None:
+        code = "LG-DER-10" if clash.is_sensitive else "LG-DER-11"
+        facts: dict[str, Fact] = {"other": clash.others, "count": clash.count}
+        self._report(code, self._groups[clash.name], name=clash.name, **facts)
 
     def _event(self, entry: EventEntry, draft: _Draft) -> EventRule:
         usual = draft.kind.entry.events.get(entry.type)
@@ -375,9 +396,3 @@ def _deadband(entry: DeadbandEntry | None, every: float | None) -> Deadband:
 
 def _days(retain_s: float | None) -> int | None:
     return None if retain_s is None else int(retain_s // DAY_S)
-
-
-def _scopes(entry: DerivedEntry) -> Iterator[dict[str, int]]:
-    each = entry.each or {}
-    for numbers in itertools.product(*each.values()):
-        yield dict(zip(each, numbers, strict=True))

@@ -18,6 +18,7 @@ IMAGE = "image"
 SOUND = "sound"
 IDENTITY = "identity"
 
+# Pinyin and its initials as well: who reads Chinese names points so.
 _WORDS: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -37,6 +38,10 @@ _WORDS: Mapping[str, str] = {
             "biometric",
             "biometrics",
             "gait",
+            "renlian",
+            "zhiwen",
+            "hongmo",
+            "shengwen",
         ),
         BIOMETRIC,
     ),
@@ -57,29 +62,56 @@ _WORDS: Mapping[str, str] = {
             "video",
             "videos",
             "portrait",
+            "selfie",
+            "avatar",
+            "pic",
+            "pics",
+            "zhaopian",
         ),
         IMAGE,
     ),
-    **dict.fromkeys(("audio", "recording", "recordings", "soundtrack", "wav", "mp3"), SOUND),
-    **dict.fromkeys(("idcard", "ssn", "passport", "idnumber", "idno"), IDENTITY),
+    **dict.fromkeys(("audio", "recording", "recordings", "soundtrack", "wav", "luyin"), SOUND),
+    **dict.fromkeys(
+        (
+            "idcard",
+            "ssn",
+            "passport",
+            "idnumber",
+            "idno",
+            "idnum",
+            "shenfenzheng",
+            "sfz",
+            "sfzh",
+            "sfzhm",
+            "zjhm",
+        ),
+        IDENTITY,
+    ),
 }
 _PHRASES: Mapping[str, str] = {
     "id_card": IDENTITY,
     "id_no": IDENTITY,
     "id_number": IDENTITY,
+    "id_num": IDENTITY,
+    "citizen_id": IDENTITY,
+    "national_id": IDENTITY,
     "identity_card": IDENTITY,
     "identity_number": IDENTITY,
     "voice_sample": BIOMETRIC,
     "voice_record": SOUND,
 }
 """Words of an id that only together say it."""
+_OF_DEVICES = frozenset({"id_no", "id_num", "id_number"})
+"""What titles say of devices as well: `ID number of the meter`."""
 _CHINESE: Mapping[str, str] = {
     **dict.fromkeys(
-        ("人脸", "面部特征", "指纹", "指静脉", "掌纹", "掌静脉", "虹膜", "声纹"), BIOMETRIC
+        ("人脸", "面部特征", "面容", "指纹", "指静脉", "掌纹", "掌静脉", "虹膜", "声纹"), BIOMETRIC
     ),
-    **dict.fromkeys(("照片", "图片", "图像", "抓拍", "视频", "影像"), IMAGE),
+    **dict.fromkeys(
+        ("照片", "相片", "图片", "图像", "头像", "人像", "抓拍", "视频", "影像"), IMAGE
+    ),
     **dict.fromkeys(("录音", "音频"), SOUND),
-    **dict.fromkeys(("身份证", "护照号", "证件号"), IDENTITY),
+    **dict.fromkeys(("身份证", "身份号码", "护照号", "证件号"), IDENTITY),
 }
 _KINDS: Mapping[str, str] = {
     BIOMETRIC: "deny_biometric",
@@ -112,15 +144,15 @@ def check_forbidden(points: Iterable[Point], problems: Problems, path: str = "po
             problems.add("LG-DENY-01", point.where, f"{path}.{point.id}", name=point.id, what=what)
 
 
-def _in_words(text: str) -> str | None:
+def _in_words(text: str, without: frozenset[str] = frozenset()) -> str | None:
     words = [word for word in re.split(r"[^a-z]+", text.lower()) if word]
     joined = "_".join(words)
     for phrase, why in _PHRASES.items():
-        if re.search(rf"(?:^|_){phrase}(?:_|$)", joined):
+        if phrase not in without and re.search(rf"(?:^|_){phrase}(?:_|$)", joined):
             return why
     return next((_WORDS[word] for word in words if word in _WORDS), None)
 
 
 def _in_title(title: str) -> str | None:
     chinese = next((why for word, why in _CHINESE.items() if word in title), None)
-    return chinese or _in_words(title)
+    return chinese or _in_words(title, _OF_DEVICES)

@@ -71,7 +71,8 @@ def _built(parts: SiteParts, main: Path, catalogue: Catalogue, problems: Problem
     derived = DerivedMaker(
         catalogue, [placed.device for placed in devices], gateway, problems
     ).make((placed.entry, placed.spot) for placed in parts.derived)
-    check_forbidden((point for one in derived.values() for point in one.points), problems)
+    for one in (*(placed.device for placed in devices), *derived.values()):
+        check_forbidden(one.points, problems)
     commands = make_commands(parts.commands.entry if parts.commands else CommandsEntry())
     if parts.commands is not None:
         running = {str(placed.device.id): placed.device for placed in devices}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -11,6 +12,8 @@ from gateway.settings.secret_name import Secret
 EVERYTHING = "*"
 """A pattern that names nothing: it never lets a personal point out."""
 _PERSONAL = frozenset({"P2", "P3"})
+_ONE_OF = re.compile(r"\[!?\]?[^]]*\]")
+"""One of some characters, such as [a-z]: it names nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,13 @@ class Choice:
     kind: str = EVERYTHING
 
     def names(self, device: str, kind: str, point: str, *, is_personal: bool = False) -> bool:
-        """Whether a point is one of them; a personal one by a pattern with a letter."""
+        """Whether a point is one of them; a personal one by a pattern that is a name."""
         if not (fnmatchcase(device, self.device) and fnmatchcase(kind, self.kind)):
             return False
         return any(
             fnmatchcase(point, pattern)
             for pattern in self.points
-            if not is_personal or any(letter.isalnum() for letter in pattern)
+            if not is_personal or is_name(pattern)
         )
 
 
@@ -81,6 +84,11 @@ class Privacy:
 
 
 USUAL_PRIVACY = Privacy()
+
+
+def is_name(pattern: str) -> bool:
+    """Whether a pattern names something: it has a letter or digit that must be there."""
+    return any(letter.isalnum() for letter in _ONE_OF.sub("", pattern))
 
 
 def is_personal(personal: str) -> bool:

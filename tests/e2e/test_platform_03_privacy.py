@@ -9,68 +9,36 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from gateway.privacy import sm2
 from gateway.privacy.sealing import Cipher, NotSealed, is_signed, opened
-from tests.e2e.kit_gateway import asked, linli, until, write_profile, write_site
+from tests.e2e.kit_canaries import (
+    CANARIES,
+    CARD,
+    HOLDER,
+    PLATE,
+    VALUES,
+    files_of,
+    search,
+    sow,
+    unpacked,
+    write_profiles,
+)
+from tests.e2e.kit_gateway import asked, linli, until, write_site
 from tests.e2e.kit_slave import Slave
-from tests.support.gateway_process import GatewayProcess, running_gateway
+from tests.support.gateway_process import running_gateway
 from tests.support.mosquitto import mosquitto
 from tests.support.payloads import checked
 
-PLATE, CARD, HOLDER = "浙A8K3F6Z", 471_100_913, "Canary Wang"
-TITLE, OWNER, ROOM = "Wang Canary flat", "Wang Canary owner", "R-0501"
-VALUES = (PLATE, str(CARD), HOLDER)
-"""What devices tell: it lies readable on no disk, and in no log."""
-CANARIES = (*VALUES, TITLE, OWNER, ROOM)
-LPR = """\
-version: 1
-profile: e2e/lpr
-vendor: test
-model: camera
-title: {en: Camera, zh: 相机}
-kind: parking.lpr
-driver: modbus
-verified: true
-sources: [made for the test]
-groups: {state: 200ms}
-points:
-  plate: {register: 0, type: str, length: 8}
-  passages: {register: 20, type: u16}
-"""
-READER = """\
-version: 1
-profile: e2e/reader
-vendor: test
-model: reader
-title: {en: Reader, zh: 读卡器}
-kind: security.access
-driver: modbus
-verified: true
-sources: [made for the test]
-groups: {state: 200ms}
-points:
-  card:
-    register: 0
-    type: u32
-    value: int
-    unit: "1"
-    group: state
-    pii: P3
-    level: L4
-    events:
-      - {type: presented, severity: 1, when: {above: 1}}
-      - {type: duress, severity: 4, when: {above: 1}}
-  holder: {register: 4, type: str, length: 8, value: text, group: state, pii: P3, level: L4}
-  tamper: {table: coil, register: 9, type: bool}
-"""
 SITE = """\
 version: 1
 gateway: {id: gw-5, site: hz-fc-005, clock: trusted}
@@ -189,11 +157,10 @@ class Tap:
 
 
 def test_platform_03_canaries_are_found_nowhere_below_their_level(tmp_path: Path) -> None:
-    for name, text in (("e2e/lpr", LPR), ("e2e/reader", READER)):
-        write_profile(tmp_path, name, text)
+    write_profiles(tmp_path)
     _write_keys(tmp_path)
     with Slave() as slave, mosquitto(tmp_path) as broker, Tap(broker.port) as tap:
-        _sow(slave)
+        sow(slave)
         words = {"PORT": broker.port, "SLAVE": slave.port, "KEYS": tmp_path / "keys"}
         text = SITE
         for name, value in words.items():
@@ -206,9 +173,9 @@ def test_platform_03_canaries_are_found_nowhere_below_their_level(tmp_path: Path
         _search_the_wire(tap)
         _check_what_the_city_gets(tap)
         _check_the_sealed_sink(tap)
-        _search(answers_of(answers), VALUES, "control socket")
-        _search([gateway.log.read_bytes()], CANARIES, "log")
-        _search(_files(gateway), VALUES, "disk")
+        search(answers_of(answers), VALUES, "control socket")
+        search([gateway.log.read_bytes()], CANARIES, "log")
+        search(files_of(gateway.folders.base / "state"), VALUES, "disk")
         report = json.loads(linli(tmp_path, "privacy", "report", str(site), "--json").stdout)
     _check_the_report(report, tap)
 
@@ -216,14 +183,6 @@ def test_platform_03_canaries_are_found_nowhere_below_their_level(tmp_path: Path
 def answers_of(answers: Iterable[Any]) -> list[bytes]:
     """Return answers as they come over the socket."""
     return [json.dumps(answer, ensure_ascii=False).encode() for answer in answers]
-
-
-def _sow(slave: Slave) -> None:
-    for unit, register, text in ((1, 0, PLATE), (2, 4, HOLDER)):
-        octets = text.encode().ljust(16, b"\0")
-        slave.put(unit, register, *(int.from_bytes(octets[i : i + 2]) for i in range(0, 16, 2)))
-    slave.put(1, 20, 7)
-    slave.put(2, 0, CARD >> 16, CARD & 0xFFFF)
 
 
 def _write_keys(base: Path) -> None:
@@ -256,9 +215,9 @@ def _ask_for_a_card(tap: Tap) -> None:
 
 def _search_the_wire(tap: Tap) -> None:
     for root in ("open", "city"):
-        _search(_octets(tap.of(root)), CANARIES, root)
-    _search(_octets(tap.of("unnamed")), VALUES, "unnamed")  # L3 may know flats and names of devices
-    _search(_octets(tap.of("secret")), CANARIES, "the sealed sink")
+        search(_octets(tap.of(root)), CANARIES, root)
+    search(_octets(tap.of("unnamed")), VALUES, "unnamed")  # L3 may know flats and names of devices
+    search(_octets(tap.of("secret")), CANARIES, "the sealed sink")
     told = b"".join(_octets(tap.of("police")))
     assert [canary for canary in CANARIES if canary.encode() not in told] == []
 
@@ -311,62 +270,21 @@ def _octets(heard: Iterable[tuple[str, bytes]]) -> list[bytes]:
     return [topic.encode() + b"\n" + payload for topic, payload in heard]
 
 
-def _files(gateway: GatewayProcess) -> Iterator[bytes]:
-    """Yield every file that the gateway keeps, and what is packed in it."""
-    for file in sorted((gateway.folders.base / "state").rglob("*")):
-        if file.is_file():
-            octets = file.read_bytes()
-            yield octets
-            yield from _unpacked(octets)
-
-
-def _unpacked(octets: bytes) -> Iterator[bytes]:
-    """Yield all that zlib can make of any part of a file."""
-    at = octets.find(b"\x78")
-    while at >= 0:
-        try:
-            yield zlib.decompressobj().decompress(octets[at:], 1 << 22)
-        except zlib.error:
-            pass
-        at = octets.find(b"\x78", at + 1)
-
-
-def _search(places: Iterable[bytes], canaries: Iterable[str], name: str) -> None:
-    """Demand that no canary is in any of these: as text, as JSON escapes it, and in raw bytes."""
-    forms: dict[str, tuple[bytes, ...]] = {
-        canary: (
-            canary.encode(),
-            json.dumps(canary)[1:-1].encode(),
-            canary.encode().hex().encode(),
-            *((CARD.to_bytes(4, "big"),) if canary == str(CARD) else ()),
-        )
-        for canary in canaries
-    }
-    found = [
-        (canary, place[max(0, place.find(form) - 80) : place.find(form) + 80])
-        for place in places
-        for canary, ways in forms.items()
-        for form in ways
-        if form in place
-    ]
-    assert not found, f"{name}: {found[:3]}"
-
-
 def test_the_search_sees_what_is_packed_and_escaped() -> None:
     packed = b"abc" + zlib.compress(f'{{"v":"{PLATE}"}}'.encode(), 3)
-    seen: list[Callable[[], None]] = [
-        lambda: _search(_unpacked(packed), VALUES, "packed"),
-        lambda: _search([json.dumps(PLATE).encode()], VALUES, "escaped"),
-        lambda: _search([CARD.to_bytes(4, "big")], VALUES, "raw"),
-    ]
-    for search in seen:
-        try:
-            search()
-        except AssertionError:
-            continue
-        raise AssertionError("the search is blind")
-    try:
+    hidden: tuple[Iterable[bytes], ...] = (
+        unpacked(packed),
+        [json.dumps(PLATE).encode()],
+        [PLATE.encode("gb18030")],
+        [b64encode(b"ab" + HOLDER.encode() + b"cd")],
+        [CARD.to_bytes(4, "big")],
+        [b"\x08" + bytes((0xF1, 0xDB, 0xD1, 0xE0, 0x01))],  # the card as a number of protobuf
+    )
+    for place in hidden:
+        with pytest.raises(AssertionError, match="hidden"):
+            search(place, VALUES, "hidden")
+
+
+def test_an_empty_object_is_no_sealed_payload() -> None:
+    with pytest.raises(NotSealed):
         opened("t", b"{}", None)
-    except NotSealed:
-        return
-    raise AssertionError("an empty object is no sealed payload")

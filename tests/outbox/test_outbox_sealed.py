@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 from outbox_support import (
@@ -22,6 +23,7 @@ from outbox_support import (
 )
 
 from gateway.app.keys.sealing import AesSeal, key_id_of, keys_in
+from gateway.model.clock import TimeQuality
 from gateway.model.record import GapBody, Lane, PropBody, Record, StateChange
 from gateway.outbox.outbox import Outbox
 from gateway.outbox.purge import EVERY_S, Retains
@@ -312,6 +314,140 @@ async def test_new_rules_look_at_old_rows_again(tmp_path: Path) -> None:
         assert is_plain(tmp_path)
     async with sealed(tmp_path, clock, None, retains=Expires("b")) as outbox:
         await outbox.append([values(2.5)])
+        assert not is_plain(tmp_path)
+
+
+async def test_what_a_clock_that_was_ahead_has_dated_expires_at_its_date(tmp_path: Path) -> None:
+    """Rows behind it expire before: it must not be passed over for ever then."""
+    clock = ManualClock()
+    async with sealed(tmp_path, clock, None, retains=Expires()) as outbox:
+        clock.pass_s(2 * DAY_S)
+        await outbox.append([incompressible(1)])
+        clock.at_ms -= int(2 * DAY_S * 1000)  # the time server says what day it is
+        await outbox.append([values("harmless")])
+        await deliver_all(outbox.feed(NORTH))
+        await a_week_later(outbox, clock)
+        assert is_plain(tmp_path), "it says of itself that it is younger"
+        clock.pass_s(2 * DAY_S)
+        await outbox.append([values(1.5)])
+        await outbox.append([values(1.5)])
+        assert not is_plain(tmp_path)
+
+
+@dataclass
+class UncertainClock(ManualClock):
+    """Begins at a remembered time, in 2026, until somebody tells the right one."""
+
+    is_known: bool = False
+
+    def quality(self) -> TimeQuality:
+        return TimeQuality.SYNC if self.is_known else TimeQuality.UNSYNC
+
+
+async def test_what_was_committed_before_the_time_was_known_is_not_old_at_once(
+    tmp_path: Path,
+) -> None:
+    """The box was off for a month: its clock went on from where it stood."""
+    clock = UncertainClock()
+    async with sealed(tmp_path, clock, OLD, retains=Expires()) as outbox:
+        for _ in range(3):
+            clock.pass_s(60)
+            await outbox.append([values(CANARY)])
+        clock.at_ms += int(30 * DAY_S * 1000)
+        clock.is_known = True
+        await outbox.append([values(1.5)])
+    async with sealed(tmp_path, clock, OLD, retains=Expires()) as outbox:
+        await a_week_later(outbox, clock)
+        delivered = await deliver_all(outbox.feed(NORTH))
+    (gap,) = gaps(delivered)
+    assert (gap.cause, gap.count) == ("retention", 3), "after its week, not before"
+    found = [one.record.body for one in delivered if isinstance(one.record.body, PropBody)]
+    assert {body.values for body in found} == {(1.5,)}
+
+
+async def test_what_was_committed_before_the_time_was_known_is_delivered(tmp_path: Path) -> None:
+    clock = UncertainClock()
+    async with sealed(tmp_path, clock, OLD, retains=Expires()) as outbox:
+        await outbox.append([values(CANARY)])
+        clock.at_ms += int(30 * DAY_S * 1000)
+        clock.is_known = True
+        for _ in range(3):
+            clock.pass_s(EVERY_S)
+            await outbox.append([values(1.5)])
+        clock.pass_s(6 * DAY_S)
+        await outbox.append([values(1.5)])
+    async with sealed(tmp_path, clock, OLD, retains=Expires()) as outbox:
+        await outbox.append([values(1.5)])
+        delivered = await deliver_all(outbox.feed(NORTH))
+    assert gaps(delivered) == []
+    assert any(b.values == (CANARY,) for d in delivered if isinstance(b := d.record.body, PropBody))
+
+
+async def test_more_rows_than_one_run_looks_at_are_all_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbox.purge.MOST_ROWS", 2)
+    clock = ManualClock()
+    async with sealed(tmp_path, clock, None, retains=Expires()) as outbox:
+        for number in range(7):
+            clock.pass_s((1, -1)[number % 2] * DAY_S)
+            await outbox.append([incompressible(number)])
+        await deliver_all(outbox.feed(NORTH))
+        clock.pass_s(9 * DAY_S)
+        for _ in range(7):
+            clock.pass_s(EVERY_S)
+            await outbox.append([values(1.5)])
+        assert not is_plain(tmp_path)
+        assert len(await outbox.export(Lane.TELEMETRY, most=10_000)) == 7
+
+
+async def test_a_store_that_holds_nothing_old_enough_is_not_read_through_every_hour(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    read: list[str] = []
+
+    @dataclass(frozen=True)
+    class Counting(Expires):
+        def left(self, record: Record, age_s: float) -> Record | None:
+            read.append(str(record.device))
+            return super().left(record, age_s)
+
+    async with sealed(tmp_path, clock, None, retains=Counting()) as outbox:
+        for number in range(48):
+            clock.pass_s(EVERY_S)
+            await outbox.append([incompressible(number)])
+        await deliver_all(outbox.feed(NORTH))
+        clock.pass_s(7 * DAY_S)
+        for _ in range(60):
+            clock.pass_s(EVERY_S)
+            await outbox.append([values(1.5)])
+        assert not is_plain(tmp_path)
+    assert len(read) <= 48 + 60, "each row is looked at once for each span"
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_is_done_to_the_clock_nothing_is_kept_beyond_its_span_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Steps of days to and fro, times without a time of day, few rows at a look."""
+    monkeypatch.setattr("gateway.outbox.purge.MOST_ROWS", 3)
+    chance = Random(seed)  # noqa: S311 - repeatable
+    clock = UncertainClock()
+    async with sealed(tmp_path, clock, None, retains=Expires()) as outbox:
+        for number in range(60):
+            clock.pass_s(chance.choice((60, EVERY_S, 6 * EVERY_S)))
+            if chance.random() < 0.2:
+                clock.at_ms += round(chance.uniform(-3, 3) * DAY_S * 1000)
+            clock.is_known = chance.random() < 0.7
+            await outbox.append([incompressible(number)])
+        await deliver_all(outbox.feed(NORTH))
+        clock.is_known = True
+        await outbox.append([values(1.5)])
+        clock.pass_s(90 * DAY_S)
+        for _ in range(40):
+            clock.pass_s(EVERY_S)
+            await outbox.append([values(1.5)])
         assert not is_plain(tmp_path)
 
 

@@ -175,6 +175,27 @@ def test_who_was_in_the_last_value_is_remembered_over_a_restart(tmp_path: Path) 
     assert after.at(150)["house/ep_hour"] == (None, bad("config"))
 
 
+def test_a_member_that_is_taken_out_of_the_file_is_not_the_difference_of_two_hours(
+    tmp_path: Path,
+) -> None:
+    """Neither at once nor after further reloads and restarts, until a day later."""
+    running = Running(a_site(tmp_path, HOURS))
+    running.at(0, *meters(0, *[1.0] * 6))
+    assert running.at(60, *meters(60, *[2.0] * 6))["house/ep_hour"] == (6.0, GOOD)
+    fewer = a_site(tmp_path, HOURS.replace("em-*/ep_imp", "em-0[1-5]/ep_imp"))
+    running.derivation.replace(fewer.derived, {DeviceId("house")})
+    assert running.at(120, *meters(120, *[3.0] * 6))["house/ep_hour"] == (None, bad("config"))
+    running.derivation.replace(fewer.derived, {DeviceId("house")})
+    saved = {one.key: one.value for one in running.derivation.take_changes()}
+    after = Running(fewer, saved)
+    assert after.at(180, *meters(180, *[4.0] * 6))["house/ep_hour"] == (None, bad("config"))
+    for hour in range(4, 25):
+        assert (
+            after.at(60 * hour, *meters(60 * hour, *[1.0 + hour] * 6))["house/ep_hour"][0] is None
+        )
+    assert after.at(1500, *meters(1500, *[26.0] * 6))["house/ep_hour"] == (5.0, GOOD)
+
+
 def test_a_reload_keeps_the_hours_of_devices_that_did_not_change(tmp_path: Path) -> None:
     site = a_site(tmp_path, HOURS)
     running = Running(site)

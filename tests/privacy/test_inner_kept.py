@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.app.outward.kept import KeptPoints
+from gateway.historian.store import PointName
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId
 from gateway.model.quality import GOOD, bad
@@ -11,6 +13,7 @@ from gateway.model.reading import PointColumn, Value
 from gateway.model.record import Body, EventBody, GapBody, Lane, PropBody, Record, ReplyBody
 from gateway.privacy.kept import KeepGate
 from gateway.privacy.retention import PERSONAL_DAYS, Personal, first_sealed
+from gateway.settings.site_derived import Input, Op, Recipe, Take
 from tests.support.points import a_device, a_point
 
 DAY_S = 86400.0
@@ -79,6 +82,20 @@ def test_a_site_needs_a_seal_for_what_it_keeps_of_class_p2_and_above() -> None:
     assert first_sealed({HOME: a_device(HOME, harmless)}) is None
 
 
+def test_a_counter_that_is_not_kept_needs_the_seal_as_its_last_value_is_remembered() -> None:
+    flow = a_point("flow", personal="P2", keep="none")
+    heat = replace(flow, id=PointId("heat"), is_cumulative=True)
+    assert first_sealed({HOME: a_device(HOME, [flow])}) is None
+    found = first_sealed({HOME: a_device(HOME, [flow, heat])})
+    assert found is not None
+    assert found[1].id == "heat"
+    hour = Recipe(Op.BIN, "home-7/flow", (Input(HOME, PointId("flow"), 1.0),), take=Take.DELTA)
+    made = a_device("d", [a_point("hour", personal="P0", address=hour)])
+    found = first_sealed({HOME: a_device(HOME, [flow]), made.id: made})
+    assert found is not None
+    assert found[1].id == "flow"
+
+
 def test_values_expire_each_at_its_time() -> None:
     personal = Personal(SITE)
     assert personal.spans_s() == (2 * DAY_S, PERSONAL_DAYS * DAY_S)
@@ -136,3 +153,13 @@ def test_another_retention_is_another_policy() -> None:
     other = a_device(HOME, [*POINTS[:-1], a_point("code", personal="P1", retain_days=3)])
     assert Personal(SITE).fingerprint() != Personal({HOME: other}).fingerprint()
     assert Personal(SITE).fingerprint() == Personal(dict(SITE)).fingerprint()
+
+
+def test_the_history_keeps_a_point_as_long_as_the_site_says_now() -> None:
+    kept = KeptPoints(SITE.values())
+    code = PointName(HOME, PointId("code"))
+    assert kept.longest_days(code, 7) == 2
+    for days, wanted in ((5, 5), (None, 7)):
+        kept.use([a_device(HOME, [a_point("code", personal="P1", retain_days=days)])])
+        assert kept.longest_days(code, 7) == wanted
+    assert kept.longest_days(PointName(HOME, PointId("plate")), 7) == 0

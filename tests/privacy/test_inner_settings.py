@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from inner_sites import METERS, a_site, codes, loaded
 
+from gateway.app.keys import sealing
+from gateway.app.keys.sealing import seal_of_site
 from gateway.app.site import vet as vetting
 from gateway.model.ids import DeviceId
 from gateway.settings.forbidden import forbidden
+from gateway.settings.problems import SettingsError
 from gateway.settings.profiles import load_profile, profile_catalogue
 from gateway.settings.site import ValueType
 from gateway.settings.site_derived import Op, Recipe, Take
@@ -45,11 +48,58 @@ derived: [{{id: d, kind: meter.electricity, points: {{x: {{max: "d0/x", every: 1
     assert "LG-DER-08" in codes(tmp_path, text.replace("[{id: d,", f"[{first}{{id: d,"))
 
 
+CARDS = """\
+version: 1
+gateway: {id: gw-1, site: lake}
+buses: {doors: {port: /dev/ttyUSB0, line: 9600 8N1, protocol: osdp}}
+devices: [{id: door-1, profile: generic/osdp-reader, bus: doors, address: "1"}]
+derived: [{id: d, kind: security.access, points: {seen: {bin: door-1/credential, every: 1h, %s}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("take: last", []),
+        ("take: last, pii: P0", ["LG-DER-13"]),
+        ("take: last, level: L1", ["LG-DER-13"]),
+        ("take: last, step: 10, level: L1", ["LG-DER-13"]),
+    ],
+)
+def test_a_personal_value_is_no_less_personal_for_being_taken_seldom(
+    tmp_path: Path, more: str, found: list[str]
+) -> None:
+    """Else a plate would leave through the back door of a derived point, in the clear."""
+    assert codes(tmp_path, CARDS % more) == found
+
+
 def test_groups_that_differ_by_one_member_are_told(tmp_path: Path) -> None:
     other = SUM.replace("id: a,", "id: b,").replace("em-*", "em-0[1-5]")
     assert codes(tmp_path, f"{METERS}derived: [{SUM}, {other}]") == ["LG-DER-11"]
     same = SUM.replace("id: a,", "id: b,")
     assert codes(tmp_path, f"{METERS}derived: [{SUM}, {same}]") == []
+
+
+def test_a_whole_and_its_parts_that_leave_one_member_over_are_told(tmp_path: Path) -> None:
+    """The sum of all meters, less those of both floors, is the one that is on no floor."""
+    meters = METERS.replace("1..6", "1..9")
+    for parts, wanted in ((("1-4", "5-8"), ["LG-DER-11"]), (("1-4", "5-9"), [])):
+        floors = [
+            SUM.replace("id: a,", f"id: f{n}, min_group: 3,").replace("em-*", f"em-0[{part}]")
+            for n, part in enumerate(parts)
+        ]
+        for order in ([*floors, SUM], [SUM, *floors], [floors[0], SUM, floors[1]]):
+            assert codes(tmp_path, f"{meters}derived: [{', '.join(order)}]") == wanted
+
+
+def test_groups_are_held_against_each_other_by_what_they_are_made_of(tmp_path: Path) -> None:
+    """One over the meters, one over hours of the same meters: under other names."""
+    hours = (
+        '{id: "use-{n}", each: {n: 1..5}, kind: meter.electricity, '
+        'points: {ep: {bin: "em-0{n}/ep_imp", every: 1h}}}'
+    )
+    over = SUM.replace("id: a,", "id: b,").replace("em-*/ep_imp", "use-*/ep")
+    assert codes(tmp_path, f"{METERS}derived: [{SUM}, {hours}, {over}]") == ["LG-DER-11"]
 
 
 def test_a_derived_device_has_the_id_of_no_other(tmp_path: Path) -> None:
@@ -76,6 +126,11 @@ def test_a_sum_of_counters_is_what_they_grew_in_the_span(tmp_path: Path) -> None
         ("photo", ValueType.INT, ()),
         ("id_card_no", ValueType.TEXT, ()),
         ("audio-level", ValueType.FLOAT, ()),
+        ("visitor_sfzh", ValueType.TEXT, ()),
+        ("renlian_1", ValueType.TEXT, ()),
+        ("citizen_id", ValueType.INT, ()),
+        ("pic", ValueType.TEXT, ()),
+        ("user", ValueType.TEXT, ("公民身份号码",)),
         ("holder", ValueType.TEXT, ("持卡人身份证号",)),
         ("note", ValueType.TEXT, ("Passport of the visitor",)),
     ],
@@ -96,6 +151,8 @@ def test_what_must_not_enter_is_known_by_its_name(
         ("meter_id", ValueType.TEXT, ("Number of the meter",)),
         ("persons", ValueType.INT, ("Persons in the image", "图像中人数")),
         ("noise", ValueType.FLOAT, ("Sound level",)),
+        ("topic", ValueType.TEXT, ("Topic",)),
+        ("device_id", ValueType.TEXT, ("Device id number 4",)),
     ],
 )
 def test_what_only_sounds_like_it_may_stay(
@@ -156,3 +213,25 @@ def test_without_the_cipher_a_site_that_keeps_personal_values_is_refused(
     assert problem.severity == "error"
     assert "d/x" in problem.message
     assert "pip install" in problem.remedy
+
+
+def test_a_key_of_the_store_without_the_cipher_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = METERS.replace("buses:", "store: {key: {env: LINLI_TEST_STORE_KEY}}\nbuses:")
+    site = a_site(tmp_path, text)
+    monkeypatch.setenv("LINLI_TEST_STORE_KEY", "ab" * 32)
+    assert seal_of_site(site, tmp_path) is not None
+    assert vetting.vet(site) == ()
+    for module in (sealing, vetting):
+        monkeypatch.setattr(module, "is_cipher_there", lambda: False)
+    with pytest.raises(SettingsError, match="LG-STORE-03"):
+        seal_of_site(site, tmp_path)
+    assert [problem.code for problem in vetting.vet(site)] == ["LG-STORE-03"]
+
+
+def test_a_device_that_is_given_a_forbidden_title_is_refused(tmp_path: Path) -> None:
+    text = CARDS[: CARDS.index("derived:")].replace(
+        'address: "1"}', 'address: "1", points: {credential: {title: 身份证号}}}'
+    )
+    assert codes(tmp_path, text) == ["LG-DENY-01"]

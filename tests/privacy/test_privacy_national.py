@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from gateway.model.clock import TimeQuality
 from gateway.privacy import sm2
+from gateway.privacy.keyed_hash import HashKey
 from gateway.privacy.sealing import (
     Cipher,
     NotSealed,
@@ -42,10 +44,16 @@ PAYLOAD = '{"k":"prop","读数":1.0}'.encode()
 KEY = bytes(range(16))
 
 
-def test_sm3_of_abc_is_that_of_the_standard() -> None:
-    """GB/T 32905-2016, annex A.1."""
-    wanted = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
-    assert new_hash("sm3", b"abc").hexdigest() == wanted
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b"abc", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
+        (b"abcd" * 16, "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"),
+    ],
+)
+def test_sm3_is_that_of_the_standard(text: bytes, wanted: str) -> None:
+    """GB/T 32905-2016, annexes A.1 and A.2."""
+    assert new_hash("sm3", text).hexdigest() == wanted
 
 
 def test_hmac_sm3_is_rfc_2104_over_sm3() -> None:
@@ -54,11 +62,36 @@ def test_hmac_sm3_is_rfc_2104_over_sm3() -> None:
     assert hmac.new(b"key", b"text", "sm3").hexdigest() == by_hand
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "wanted"),
+    [("hmac-sm3", "20251108-91eb4645e3e8e8da"), ("hmac-sha256", "20251108-a3793a2d9944c9a2")],
+)
+def test_a_hash_that_leaves_is_made_so_for_ever(algorithm: Any, wanted: str) -> None:
+    """Our own vector: another way to make keys would give every plate another pseudonym."""
+    digest = algorithm.removeprefix("hmac-")
+    period = hmac.digest(bytes(range(32)), b"outer door\0city\x0020251108", digest)
+    by_hand = hmac.digest(period, "浙A12345".encode(), digest).hex()[:16]
+    key = HashKey(bytes(range(32)), "city", algorithm)
+    shown = key.hashed("浙A12345", 1_762_560_000_000, TimeQuality.SYNC)
+    assert shown == f"20251108-{by_hand}" == wanted
+
+
 def test_sm4_cbc_begins_with_the_block_of_the_standard() -> None:
     """With a zero vector the first block of CBC is the plain cipher."""
     seal = Seal(Cipher("sm4-cbc", SM4_BLOCK), None, Randomness(bytes, secrets.randbelow))
     hidden = b64decode(json.loads(sealed(TOPIC, SM4_BLOCK, seal))["data"])
     assert hidden[:16].hex() == SM4_HIDDEN
+
+
+def test_sm4_a_million_times_is_that_of_the_standard() -> None:
+    """GB/T 32907-2016, annex A.2: each cipher text is the next plain text."""
+    from cryptography.hazmat.primitives.ciphers import Cipher as Machine  # noqa: PLC0415 - an extra
+    from cryptography.hazmat.primitives.ciphers.algorithms import SM4  # noqa: PLC0415 - an extra
+    from cryptography.hazmat.primitives.ciphers.modes import CBC  # noqa: PLC0415 - an extra
+
+    # CBC over zeros is just that: each block is the one before, enciphered again.
+    machine = Machine(SM4(SM4_BLOCK), CBC(SM4_BLOCK)).encryptor()
+    assert machine.update(bytes(16 * 1_000_000))[-16:].hex() == "595298c7c6fd271f0402f804c33d3f66"
 
 
 def test_sm4_gcm_is_that_of_rfc_8998() -> None:
@@ -188,6 +221,8 @@ def test_a_signature_is_over_topic_and_plain_payload() -> None:
         assert not is_signed(TOPIC, there, text + b" ", public)
         renamed = json.dumps({**json.loads(there), "signer": "gw-04"}).encode()
         assert not is_signed(TOPIC, renamed, text, public)
+        unsigned = sealed(TOPIC, PAYLOAD, Seal(Cipher("sm4-gcm", KEY), None, RANDOM))
+        assert not is_signed(TOPIC, unsigned, text, public)
 
 
 def test_an_empty_payload_stays_empty() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.cli.main import main
+from gateway.privacy.door import Door
+from gateway.privacy.report import report_of
 from gateway.settings.load import load_site
 
 SITE = """\
@@ -106,3 +108,41 @@ def test_people_read_it_in_their_language(
 
 def test_an_unknown_sink_is_wrong_usage(report: Callable[..., str]) -> None:
     assert report("--sink", "none", status=2) == ""
+
+
+def test_events_that_leave_without_values_are_told(report: Callable[..., str]) -> None:
+    """Where nothing but events is kept all of them leave, else those of life safety."""
+    only = "{keep: event_only}"
+    kept = f"points: {{mains: {only}, tamper: {only}, door: {{keep: none}}}}"
+    text = SITE.replace("owner: property", f"owner: property\n    {kept}")
+    found = json.loads(report("--json", text=text))
+    public, city = by_point(found, "public"), by_point(found, "city")
+    assert public["mains"]["why_not"] == "not_kept"
+    assert public["mains"]["bare_events"] == ["mains_lost"]
+    assert public["tamper"]["bare_events"] == [], "above the level of the sink"
+    assert city["tamper"]["bare_events"] == [], "dropped by a transform"
+    assert (public["door"]["why_not"], public["door"]["bare_events"]) == ("not_kept", [])
+
+
+def test_names_that_leave_are_told(report: Callable[..., str]) -> None:
+    titled = SITE.replace("owner: property", "owner: property\n    title: Door of Wang")
+    public, city = json.loads(report("--json", text=titled))
+    assert public["titled"] == city["titled"] == [], "a room stands in their places"
+    lobby = titled.replace(', room: "{n}"', "")
+    public, city = json.loads(report("--json", text=lobby))
+    assert public["titled"] == city["titled"] == [f"door-{n}" for n in range(11, 16)]
+    assert "names for people leave" in report(text=lobby)
+
+
+def test_the_report_says_what_the_doors_do(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.replace("owner: property", "points: {tamper: {keep: event_only}}"))
+    site = load_site(file).site
+    assert site is not None
+    for told in report_of(site):
+        door = Door(told.sink, site.all_devices.values())
+        rows = {row.point: row for row in told.rows}
+        for device in site.all_devices.values():
+            for point in device.points:
+                leaves = door.shows(device, point) and point.keep == "all"
+                assert leaves == (rows[point.id].why_not is None), point.id

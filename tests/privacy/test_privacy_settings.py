@@ -149,14 +149,28 @@ def test_a_key_rotates_within_a_day_and_thirty(tmp_path: Path, span: str) -> Non
     assert ("LG-VAL-03", "privacy.rotate") in found
 
 
-def test_what_a_machine_without_the_algorithms_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_algorithms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take SM3 and the library for SM4 away."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"unsupported hash type {name}")
+
     monkeypatch.setattr("gateway.settings.privacy.CIPHER_MODULE", "no_such_module")
-    monkeypatch.setattr("gateway.settings.privacy.hashlib.algorithms_available", {"sha256"})
+    monkeypatch.setattr("gateway.settings.privacy.hashlib.new", refuse)
+
+
+@pytest.mark.usefixtures("without_algorithms")
+def test_what_a_machine_without_the_algorithms_is_told(tmp_path: Path) -> None:
     payload = "payload: {cipher: sm4-gcm, key: {env: K}, sign_key: {env: S}}"
     found = problems(tmp_path, payload, "privacy: {algorithm: hmac-sm3}")
     assert {("LG-PRIV-10", "sinks.city.payload"), ("LG-PRIV-07", "sinks.city.payload")} <= set(
         found
     )
     assert ("LG-PRIV-07", "privacy.algorithm") in found
+
+
+@pytest.mark.usefixtures("without_algorithms")
+def test_a_cipher_alone_needs_sm3_for_the_name_of_its_key(tmp_path: Path) -> None:
+    found = problems(tmp_path, "payload: {cipher: sm4-gcm, key: {env: K}}")
+    assert ("LG-PRIV-07", "sinks.city.payload") in found

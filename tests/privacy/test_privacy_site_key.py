@@ -39,11 +39,23 @@ def test_a_key_that_cannot_be_read_is_replaced_by_a_random_one_and_logged(
         monkeypatch.delenv("LINLI_TEST_SITE_KEY", raising=False)
     else:
         monkeypatch.setenv("LINLI_TEST_SITE_KEY", text)
-    keys = {site_key(tmp_path, SHARED), site_key(tmp_path, SHARED)}
-    assert len(keys) == 2
+    keys = [site_key(tmp_path / gateway, SHARED) for gateway in ("a", "b", "a")]
+    assert keys[0] != keys[1]
+    assert keys[0] == keys[2], "the same until the next start: a reload changes no hash"
     assert all(len(key) == 32 for key in keys)
     assert "key of privacy" in caplog.text
     assert known_site_key(tmp_path, SHARED) is None
+
+
+def test_a_damaged_key_is_made_anew_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = own_key(tmp_path)
+    assert caplog.text == ""
+    (tmp_path / FILE).write_bytes(first[:7])
+    assert own_key(tmp_path) not in (first, first[:7])
+    assert "damaged" in caplog.text
+    assert [file.name for file in tmp_path.iterdir()] == [FILE]
 
 
 def test_a_tool_makes_no_key(tmp_path: Path) -> None:

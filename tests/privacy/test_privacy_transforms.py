@@ -72,7 +72,9 @@ def values(*of_camera: Any, **more: Any) -> PropBody:
 # --- who is let out --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("allow", [None, (), (Choice(("*",)),), (Choice(("*?",)),)])
+@pytest.mark.parametrize(
+    "allow", [None, (), *((Choice((pattern,)),) for pattern in ("*", "*?", "[a-z]*", "[!0-9]??*"))]
+)
 def test_personal_points_leave_by_name_only_whatever_the_level(allow: Any) -> None:
     shown = passed(door(allow=allow, level="L4"), values(7, PLATE, CARD))
     assert shown is None or (PLATE not in shown.values and CARD not in shown.values)
@@ -168,6 +170,17 @@ def test_a_mask_shows_both_ends_and_no_length(text: str, first: int, last: int, 
     assert masked(text, first, last) == shown
 
 
+@pytest.mark.parametrize("kind", [ValueType.BOOL, ValueType.ENUM])
+def test_a_mask_of_a_few_values_shows_nothing(kind: ValueType) -> None:
+    """`oc***ed` and `***` would tell occupied from free."""
+    point = a_point("state", unit=None, type=kind, personal="P1", level="L2")
+    sink = a_sink(1883, transforms=(Transform(Choice(("*",)), "mask", None, 1, 1),))
+    through = Door(sink, (a_device(CAMERA, (point,)),))
+    column = PointColumn((PointId("state"),), (None,))
+    shown = {passed(through, PropBody(column, (v,), None)).values for v in (True, "occupied", "on")}
+    assert shown == {("***",)}
+
+
 def test_a_masked_and_a_dropped_point() -> None:
     through = door(of("plate", by="mask"), of("*", by="drop"))
     shown = passed(through, values(7, PLATE, CARD))
@@ -235,3 +248,13 @@ def test_a_reload_takes_new_rules_at_once() -> None:
     before = passed(through, values(7, PLATE, CARD)).values[1]
     through.use(sink, (camera(),), Keys(key(), key()))
     assert before != passed(through, values(7, PLATE, CARD)).values[1] == "浙A***45"
+
+
+def test_stricter_rules_count_for_devices_that_went_too() -> None:
+    """Their records may still wait for the platform."""
+    through = door(level="L4")
+    assert passed(through, values(7, PLATE, CARD)).values == (7, PLATE, CARD)
+    through.use(a_sink(1883, max_level="L4", allow=(Choice(("*",)),)), (), Keys(key(), key()))
+    assert passed(through, values(7, PLATE, CARD)).values == (7,)
+    through.use(a_sink(1883, max_level="L4", allow=()), (), Keys(key(), key()))
+    assert passed(through, values(7, PLATE, CARD)) is None

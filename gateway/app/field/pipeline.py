@@ -11,13 +11,13 @@ from typing import Protocol
 from gateway.app.field.inbox import Due, Inbox, Item, Ready, SnapshotWanted
 from gateway.app.field.inner import Inner
 from gateway.app.site.reload import SiteDiff
-from gateway.app.traces import trace_of
 from gateway.model.clock import Clock, TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId, SinkName
 from gateway.model.reading import Readings
 from gateway.model.record import Keep, LogBody, Record, StateBody, StateChange
 from gateway.model.sample import DeviceState, LineState, Samples
 from gateway.normalise.readings import Normaliser
+from gateway.ops.traces import trace_of
 from gateway.rules.contract import Orphan, Raised
 from gateway.rules.report import Reporter, is_billing, snapshots
 from gateway.settings.site import (

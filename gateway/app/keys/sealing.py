@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.app.keys.key_file import write_key
 from gateway.outbox.seal import KEY_ID_BYTES, Seal
 from gateway.privacy.retention import first_sealed
 from gateway.settings.problems import SettingsError, make_problem
@@ -90,10 +90,12 @@ def seal_of_site(site: Site, state: Path) -> Seal | None:
     """Return the seal of the store, None where nothing was ever sealed and nothing needs to be.
 
     Raises:
-        SettingsError: the key that the site names cannot be read, or is none.
+        SettingsError: the key that the site names cannot be read or is none, or nothing can use it.
         OSError: the state folder cannot be read or written.
     """
     if site.store.key is not None:
+        if not is_cipher_there():
+            raise SettingsError([make_problem("LG-STORE-03", Where("", 0, 0), "store.key")])
         named = f"{site.store.key.kind}:{site.store.key.name}"
         return AesSeal(keys_in(read_secret(site.store.key), named))
     file = state / FILE
@@ -137,19 +139,5 @@ def salvage_seal(files: Iterable[Path]) -> Seal | None:
 
 
 def _make(file: Path) -> None:
-    """Make a key that only we may read, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as to:
-        to.write(secrets.token_hex(KEY_BYTES) + "\n")
-        to.flush()
-        os.fsync(to.fileno())
-    fresh.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # else a power cut may take the key and leave what it sealed
-    finally:
-        os.close(folder)
+    write_key(file, f"{secrets.token_hex(KEY_BYTES)}\n".encode("ascii"))
     _log.info("key made: %s; it protects copies of the store, not a lost card", file)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 import logging
-import os
 import secrets
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias
 
+from gateway.app.keys.key_file import write_key
 from gateway.bus.session_line import Secrets
 from gateway.privacy.pseudonym import KEY_BYTES, pseudonym
 from gateway.settings.problems import SettingsError
@@ -38,21 +38,15 @@ def session_secrets(state: Path) -> Secrets:
 def own_key(state: Path) -> bytes:
     """Return the gateway's key for pseudonyms; it never leaves the machine.
 
-    A file that was cut short by a power cut is made anew: pseudonyms change then.
+    One that is damaged is made anew, and logged: pseudonyms change then.
     """
     path = state / FILE
-    if path.exists() and len(key := path.read_bytes()) == KEY_BYTES:
-        return key
+    if path.exists():
+        if len(key := path.read_bytes()) == KEY_BYTES:
+            return key
+        _log.error("%s is damaged and made anew: pseudonyms and hashes change", path)
     key = secrets.token_bytes(KEY_BYTES)
-    state.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_key(path, key)
     return key
 
 
@@ -74,8 +68,15 @@ def site_key(state: Path, privacy: Privacy) -> bytes:
             if len(key) >= KEY_BYTES:
                 return key
             _log.error("key of privacy is too short: write it as 64 hex digits")
-        return secrets.token_bytes(KEY_BYTES)
+        return _stand_in(state)
     return _derived(own_key(state))
+
+
+@cache
+def _stand_in(state: Path) -> bytes:
+    """Return a random key, the same until the process ends: sinks and reloads hash alike."""
+    del state  # of one gateway, where several run in one process
+    return secrets.token_bytes(KEY_BYTES)
 
 
 def known_site_key(state: Path, privacy: Privacy) -> bytes | None:

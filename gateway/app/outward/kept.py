@@ -28,8 +28,10 @@ class KeptPoints:
             kept = [point for point in device.points if is_kept(point)]
             self._points[device.id] = frozenset(point.id for point in kept)
             for point in kept:
+                name = PointName(device.id, point.id)
+                self._days.pop(name, None)
                 if point.retain_days is not None:
-                    self._days[PointName(device.id, point.id)] = point.retain_days
+                    self._days[name] = point.retain_days
 
     def is_due(self, record: Record) -> bool:
         """Whether anything of the record is for the history."""

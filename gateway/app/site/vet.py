@@ -13,6 +13,7 @@ from gateway.privacy.retention import first_sealed
 from gateway.settings.problems import Problem, advice, make_problem
 from gateway.settings.site import Line, Site
 from gateway.settings.site_sinks import Sink
+from gateway.settings.where import Where
 
 
 def vet(site: Site) -> tuple[Problem, ...]:
@@ -33,8 +34,12 @@ def vet(site: Site) -> tuple[Problem, ...]:
 
 
 def _sealing(site: Site) -> Iterator[Problem]:
-    """Yield that personal values are to be stored and nothing can seal them."""
-    first = None if is_cipher_there() else first_sealed(site.all_devices)
+    """Yield that something is to be sealed, and nothing can."""
+    if is_cipher_there():
+        return
+    if site.store.key is not None:
+        yield make_problem("LG-STORE-03", Where("", 0, 0), "store.key")
+    first = first_sealed(site.all_devices)
     if first is not None:
         device, point = first
         facts = {"point": f"{device.id}/{point.id}", "personal": point.personal}

@@ -52,6 +52,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "the ids of these devices hold their room, and ids stand in every topic: {0}",
         "以下设备编号中含有房间号，而编号会出现在每个主题中：{0}",
     ),
+    "titled": (
+        "names for people leave, as the site wrote them, of: {0}",
+        "以下设备的名称按站点所写原样送出：{0}",
+    ),
     "no_basis": (
         "personal and leaving, but nobody says on what basis: {0}",
         "个人信息且会送出，但未注明处理依据：{0}",
@@ -106,6 +110,7 @@ def _as_json(report: SinkReport) -> dict[str, Any]:
         },
         "places": report.places,
         "telling_ids": list(report.telling_ids),
+        "titled": list(report.titled),
         "points": [_row_json(row) for row in report.rows],
     }
 
@@ -142,6 +147,8 @@ def _show(report: SinkReport) -> None:
     say(f"  {_word(f'places_{report.places}')}")
     if report.telling_ids:
         say(f"  {_word('telling').format(_few(report.telling_ids))}")
+    if report.titled:
+        say(f"  {_word('titled').format(_few(report.titled))}")
     if names := [f"{row.kind}/{row.point}" for row in report.without_basis]:
         say(f"  {_word('no_basis').format(', '.join(dict.fromkeys(names)))}")
     _table("leaves", "as", [row for row in report.rows if row.why_not is None])

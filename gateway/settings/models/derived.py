@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -143,3 +145,9 @@ class DerivedEntry(Strict):
         "input is personal (P1 and above), else 1.",
     )
     points: dict[Id, DerivedPointEntry] = Field(min_length=1, description="Points by id.")
+
+    def scopes(self) -> Iterator[dict[str, int]]:
+        """Yield the numbers of each device that it stands for."""
+        each = self.each or {}
+        for numbers in itertools.product(*each.values()):
+            yield dict(zip(each, numbers, strict=True))

@@ -83,6 +83,14 @@ TEXTS: Mapping[str, Wording] = {
         "仅当变粗后的值确实更少涉及个人时才保留。",
         "warning",
     ),
+    "LG-DER-13": Wording(
+        "this is a value of class {found} as it is, only seldomer: it tells as much",
+        "Leave `pii` and `level` out, or make the value coarser with `step`, `mean` or a group. To "
+        "let it leave changed, use `transforms` of a sink.",
+        "此点就是 {found} 类的原值，只是次数较少：暴露的内容相同",
+        "请去掉 `pii` 和 `level`，或用 `step`、`mean` 或汇总使数值变粗。"
+        "变换后送出请用上行的 `transforms`。",
+    ),
     "LG-DENY-01": Wording(
         "'{name}' is {what}: no such data enters the gateway",
         "Take the point out. Events and counts that are made of it in the device itself may stay, "
@@ -93,11 +101,10 @@ TEXTS: Mapping[str, Wording] = {
     "LG-STORE-01": Wording(
         "{point} is of class {personal}, whose values are stored only encrypted, and the Python "
         "package `cryptography` is not installed",
-        "Install it: pip install 'linli-gateway[crypto]'. Or set `keep: none` for such points, if "
-        "they are no counters and no sum or count of time is made of them.",
+        "Install it: pip install 'linli-gateway[crypto]'. Or set `keep: none` for those that are "
+        "no counters.",
         "{point} 属于 {personal} 类，其值只能加密存储，但未安装 Python 包 `cryptography`",
-        "请安装：pip install 'linli-gateway[crypto]'；或对这类点设置 `keep: none`（累计量和按时间派生的"
-        "输入除外）。",
+        "请安装：pip install 'linli-gateway[crypto]'；或对其中非累计量的点设置 `keep: none`。",
     ),
     "LG-STORE-02": Wording(
         "{name} holds no key of the store",
