@@ -24,6 +24,8 @@ MAX_POINTS = 200
 MAX_NAME = 64
 """Of a service, a token, an event's id."""
 MAX_ARGUMENTS = 8
+CLOCKS_DIFFER_MS = 300_000
+"""A platform's clock may be so far from ours; what it sent longer ago has waited somewhere."""
 TOKEN = "token"  # noqa: S105 - the name of an argument
 """Argument of a dangerous request: what `arm` was answered with."""
 
@@ -47,6 +49,8 @@ class Wish:
     arguments: tuple[tuple[str, Value], ...] = ()
     token: str | None = None
     event: str | None = None
+    same_for_ms: int | None = None
+    """As `Command` has it."""
 
     def command(self, arrival: Arrival, rid: str, device: DeviceId, expires_ms: int) -> Command:
         """Return it as a command."""
@@ -62,7 +66,13 @@ class Wish:
             arguments=self.arguments,
             token=self.token,
             event=self.event,
+            same_for_ms=self.same_for_ms,
         )
+
+
+def end_ms(now_ms: int, sent_ms: int | None, ttl_ms: int) -> int:
+    """Return until when a command is good that came now; `sent_ms` is None where nobody says."""
+    return ttl_ms + (now_ms if sent_ms is None else min(now_ms, sent_ms + CLOCKS_DIFFER_MS))
 
 
 def read_service(name: object, given: Mapping[str, Any], names: PointNames) -> Wish:

@@ -91,7 +91,7 @@ def _point(point: Point) -> BirthPoint:
         point.resolution,
         point.personal,
         point.level,
-        tuple(point.enum.values()) if point.type is ValueType.ENUM else (),
+        tuple(dict.fromkeys(point.enum.values())) if point.type is ValueType.ENUM else (),
         point.write is not None,
         point.is_cumulative,
         point.title,

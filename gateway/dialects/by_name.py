@@ -74,7 +74,9 @@ class Directory(Generic[OptionsT]):
         """Take the devices of the site."""
         self.devices = tuple(birth.device for birth in births)
         self._kinds.update((birth.device, birth.kind) for birth in births)
-        self._ours = {self.entry(device).id: device for device in self.devices}
+        self._ours = {}
+        for device in self.devices:
+            self._ours.setdefault(self.entry(device).id, device)
 
     def entry(self, device: DeviceId) -> Entry[OptionsT]:
         """Return how the platform knows a device, also one that has gone."""
@@ -91,6 +93,17 @@ class Directory(Generic[OptionsT]):
     def ours(self, theirs: str) -> DeviceId | None:
         """Return our id of a device of the site; None where the platform means another one."""
         return self._ours.get(theirs)
+
+    def why_not_alone(self, device: DeviceId) -> str | None:
+        """Return why nothing may be said of a device, None when its id there is its own.
+
+        The values of two devices under one id would be taken for those of one.
+        """
+        theirs = self.entry(device).id
+        first = self._ours.get(theirs, device)
+        if first == device:
+            return None
+        return f"{theirs!r} is {first} on the platform already: give {device} a name of its own"
 
     def rename(self, device: DeviceId, theirs: str) -> None:
         """Take the id that the platform gave a device."""

@@ -1,8 +1,8 @@
 """The one page for authors of a dialect: what a sink's task asks of it, and what it may expect.
 
 A dialect is a machine for one sink. It does no I/O and knows no clock: time comes in as an
-argument, messages go out as return values. A module of this folder that defines
-`DIALECT = DialectSpec(...)` is one; its file name is the name in the site file.
+argument, messages go out as return values. A module or package of this folder that defines
+`DIALECT = DialectSpec(...)` is one; its name is the name in the site file.
 """
 
 from __future__ import annotations
@@ -281,5 +281,9 @@ class DialectSpec:
     """The dataclass of each entry below `devices:`."""
     losses: tuple[str, ...] = ()
     """What of our records this platform has no word for, one sentence each."""
+    says_old_states: bool = False
+    """Whether it may be given a state after a newer one of the device. Where many events waited,
+    newer ones go first (`gateway.outbox.feed`); a platform that keeps one state of a device would
+    end with an old one."""
     sent: tuple[Sent, ...] = ()
     """What is sent where; every topic that is published is among them."""

@@ -1,8 +1,9 @@
 """Settings of a dialect: `options:` and `devices:` of a sink, made into the dataclass it declares.
 
 A dialect declares a frozen dataclass; a field's metadata may hold `description` for the reference,
-`ge` and `le` for numbers. The types that a field may have are those of `Option`: str, int, float,
-bool, Secret, a Literal of texts, tuple[str, ...], Mapping[str, str], and `| None` of them.
+`ge` and `le` for numbers, and `are_names` for the platform's names of our points. The types that a
+field may have are those of `Option`: str, int, float, bool, Secret, a Literal of texts,
+tuple[str, ...], Mapping[str, str], and `| None` of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from gateway.settings.problems import BadValue, Phrase, advice, shown
 from gateway.settings.site_sinks import Option, Secret
 
 T = TypeVar("T")
+MOST_NAME = 64
+"""Characters of a name of a point on a platform."""
 
 
 class BadOption(Exception):
@@ -41,6 +44,8 @@ def made(plain: type[T], given: Mapping[str, Option]) -> T:
         if name not in known:
             raise BadOption(name, BadValue("LG-SINK-02", name=name, advice=advice(name, known)))
         _check(known[name], _hints(plain)[name], value)
+        if known[name].metadata.get("are_names") and isinstance(value, Mapping):
+            _check_names(name, value)
     for name, field in known.items():
         if name not in given and field.default is MISSING and field.default_factory is MISSING:
             raise BadOption("", BadValue("LG-SINK-03", name=name))
@@ -106,6 +111,18 @@ def _check(field: Field[Any], hint: Any, value: Option) -> None:  # noqa: ANN401
     ):
         limit = f"{low}..{high}"
         raise BadOption(field.name, BadValue("LG-VAL-03", found=shown(value), limit=limit))
+
+
+def _check_names(option: str, given: Mapping[str, str]) -> None:
+    """Hold that no two points have one name: a message would keep one value of the two."""
+    seen: set[str] = set()
+    for name in given.values():
+        if not 0 < len(name) <= MOST_NAME:
+            limit = f"1..{MOST_NAME}"
+            raise BadOption(option, BadValue("LG-VAL-05", found=shown(name), limit=limit))
+        if name in seen:
+            raise BadOption(option, BadValue("LG-OPT-01", name=name))
+        seen.add(name)
 
 
 def _fits(hint: Any, value: object) -> bool:  # noqa: ANN401, PLR0911 - one line for each type

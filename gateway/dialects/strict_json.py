@@ -7,6 +7,7 @@ Refused: too long, too deep, a key twice, NaN and Infinity, numbers beyond what 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from math import isfinite
 from typing import Any
 
@@ -69,9 +70,8 @@ def _check_depth(text: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise NotStrictJson(f"key {twice!r} twice")
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise NotStrictJson(f"key {twice[:64]!r} twice")
     return found
 
 

@@ -12,9 +12,9 @@ from gateway.app.sinks.streams import DENIED
 from gateway.dialects.alink.dialect import Alink
 from gateway.dialects.alink.session import NOT_NOW
 from gateway.dialects.alink.sign import content, signature, token
-from gateway.dialects.contract import CannotConnect, Encoded, Now
-from gateway.model.ids import DeviceId
-from gateway.model.publication import Publication
+from gateway.dialects.contract import CannotConnect, Encoded, Now, Received
+from gateway.model.ids import GATEWAY_ITSELF, DeviceId
+from gateway.model.publication import Arrival, Publication
 from gateway.model.record import StateBody
 from tests.support.alink_platform import listed
 from tests.support.alinks import (
@@ -134,6 +134,23 @@ def test_tls_is_told_in_the_client_id() -> None:
     assert "securemode=2," in Alink(safe).connect_spec(NOW).client_id
 
 
+@pytest.mark.parametrize(("keepalive_s", "is_taken"), [(10, False), (30, True), (1201, False)])
+def test_a_keep_alive_that_alibaba_refuses_is_told_with_what_to_write(
+    keepalive_s: int, *, is_taken: bool
+) -> None:
+    plain = setup()
+    host = "a1B2c3.iot-as-mqtt.cn-shanghai.aliyuncs.com"
+    sink = replace(plain.sink, host=host, keepalive_s=keepalive_s)
+    dialect = Alink(replace(plain, sink=sink))
+    if is_taken:
+        assert dialect.connect_spec(NOW).username
+        return
+    with pytest.raises(CannotConnect, match="write `keepalive:` of 30 s to 1200 s"):
+        dialect.connect_spec(NOW)
+    relative = replace(sink, host="broker.example")
+    assert Alink(replace(plain, sink=relative)).connect_spec(NOW).username
+
+
 def test_a_changed_secret_counts_at_the_next_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     dialect = Alink(setup())
     before = dialect.connect_spec(NOW).password
@@ -216,6 +233,17 @@ def test_beyond_the_limit_of_the_platform_a_device_is_refused() -> None:
     assert "more than 2000" in refused.reason
 
 
+def test_the_limit_holds_also_when_logins_are_tried_again() -> None:
+    dialect, logins = fresh(5, max_online=3)
+    answered(dialect, logins)
+    assert not [p for p in dialect.tick(later(61)) if "combine" in p.topic]
+    (refused,) = state(dialect, 1, is_online=True, device="em-0005").refused
+    assert "more than 3" in refused.reason
+    state(dialect, 2, is_online=False, device="em-0001")
+    (login,) = [p for p in dialect.tick(later(122)) if "combine" in p.topic]
+    assert members(login) == ["em-0004"], "whose place became free"
+
+
 def test_records_wait_for_the_replies() -> None:
     dialect, logins = fresh(60)
     assert not dialect.is_ready(NOW)
@@ -231,6 +259,15 @@ def test_waiting_has_an_end_and_the_silent_count_as_refused() -> None:
     assert dialect.is_ready(later(10))
     dialect.tick(later(10))
     assert "no reply" in sent(dialect, "em-0001", later(10)).refused[0].reason
+
+
+def test_a_reply_that_comes_after_the_waiting_lets_a_device_in_all_the_same() -> None:
+    dialect, logins = fresh(2)
+    dialect.tick(later(10))
+    assert sent(dialect, "em-0001", later(10)).refused
+    answered(dialect, logins, now=later(14))
+    assert sent(dialect, "em-0001", later(14)).publications
+    assert not [p for p in dialect.tick(later(75)) if "combine" in p.topic], "it is in"
 
 
 def test_a_clock_that_is_set_back_does_not_hold_records() -> None:
@@ -304,6 +341,18 @@ def test_a_device_without_a_product_is_refused_with_what_is_missing() -> None:
     assert NOT_NOW not in refused.reason, "only the site file can change it"
 
 
+def test_two_devices_with_one_name_on_the_platform_are_not_mixed() -> None:
+    """A pattern with a `device_name`: the first keeps it, the others say what is wrong."""
+    plain = setup()
+    given = {**plain.sink.devices["*"], "device_name": "meter"}
+    dialect = Alink(replace(plain, sink=replace(plain.sink, devices={"em-*": given})))
+    logins = dialect.connected([meter_birth("em-01"), meter_birth("em-02")], (), NOW)
+    assert [members(each) for each in logins] == [["meter"]]
+    answered(dialect, logins)
+    assert sent(dialect, "em-01").publications
+    assert "pkMeter/meter is em-01 already" in sent(dialect, "em-02").refused[0].reason
+
+
 def test_names_of_the_site_file_win() -> None:
     plain = setup()
     given = {**plain.sink.devices["*"], "product_key": "pkX", "device_name": "m1"}
@@ -316,9 +365,9 @@ def test_names_of_the_site_file_win() -> None:
 # --- states, reloads, ends
 
 
-def state(dialect: Alink, seq: int, *, is_online: bool) -> Encoded:
+def state(dialect: Alink, seq: int, *, is_online: bool, device: str = METER) -> Encoded:
     body = StateBody(is_online, "x", NOW.ms)
-    return dialect.encode([record(body, METER, seq=seq)], NOW, is_backfill=False)
+    return dialect.encode([record(body, DeviceId(device), seq=seq)], NOW, is_backfill=False)
 
 
 def test_offline_logs_out_and_online_logs_in_again() -> None:
@@ -392,6 +441,118 @@ def test_a_lost_session_is_logged_in_again() -> None:
     assert not dialect.received(arrival(ERROR, body), NOW).publications, "it is asked already"
 
 
+def test_a_device_that_came_in_for_old_records_is_logged_out_again() -> None:
+    """A platform takes nothing of who is logged out, and shows who is in as online."""
+    dialect = alink()
+    state(dialect, 1, is_online=False)
+    data = {"productKey": "pkMeter", "deviceName": "em-01"}
+    lost = arrival(ERROR, {"id": "1", "code": 520, "data": data})
+    (login,) = dialect.received(lost, NOW).publications
+    answered(dialect, [login])
+    assert sent(dialect, METER).publications
+    assert not [p for p in dialect.tick(later(59)) if "combine" in p.topic]
+    (logout,) = [p for p in dialect.tick(later(60)) if "combine" in p.topic]
+    assert (logout.topic.rsplit("/", 1)[1], members(logout)) == ("logout", ["em-01"])
+    assert not [p for p in dialect.tick(later(130)) if "combine" in p.topic]
+
+
+def test_what_a_device_said_before_it_left_the_site_still_arrives() -> None:
+    dialect = alink(ack="app")
+    (logout,) = dialect.reloaded(BIRTHS[1:], NOW)
+    answered(dialect, [logout])
+    (report,) = sent(dialect, METER).publications
+    (received,) = answered(dialect, [report], 520)
+    (login,) = received.publications
+    assert members(login) == ["em-01"]
+    answered(dialect, [login])
+    (report,) = sent(dialect, METER, later(31)).publications
+    (received,) = answered(dialect, [report], now=later(31))
+    assert received.acknowledged
+    (logout,) = [p for p in dialect.tick(later(60)) if "combine" in p.topic]
+    assert (logout.topic.rsplit("/", 1)[1], members(logout)) == ("logout", ["em-01"])
+    assert not [p for p in dialect.tick(later(130)) if "combine" in p.topic]
+
+
+def test_the_gateway_itself_needs_no_login() -> None:
+    dialect = alink(ack="app")
+    own = record(values(1.5, 2.5, 3), GATEWAY_ITSELF)
+    (report,) = dialect.encode([own], NOW, is_backfill=False).publications
+    assert answered(dialect, [report], 520)[0].publications == ()
+
+
+def test_a_device_that_left_with_a_reload_is_not_logged_in_by_a_late_word_of_the_platform() -> None:
+    dialect, logins = fresh(2)
+    dialect.reloaded([meter_birth("em-0001")], NOW)
+    (received,) = answered(dialect, logins, 6287)
+    assert [members(each) for each in received.publications] == [["em-0001"]]
+    for seconds in (11, 72, 133):
+        again = [p for p in dialect.tick(later(seconds)) if p.topic.endswith("combine/login")]
+        assert "em-0002" not in [name for each in again for name in members(each)]
+
+
+def test_a_reply_about_fifty_devices_is_longer_than_a_command_may_be() -> None:
+    dialect, logins = fresh(50)
+    failed = [
+        {"productKey": "pkMeter", "deviceName": f"{n:064}", "why": "x" * 300} for n in range(50)
+    ]
+    (received,) = answered(dialect, logins, 6287, data={"failed": failed})
+    assert len(received.publications) == 50
+
+
+NOTICE = "/sys/pkGw/gw03/thing/topo/change"
+
+
+def changed(dialect: Alink, status: object, *devices: str, now: Now = NOW) -> Received:
+    """Return what comes of a notice of the platform (help.aliyun.com, document_detail/89299)."""
+    listed_there = [{"productKey": "pkMeter", "deviceName": each} for each in devices]
+    params = {"status": status, "subList": listed_there}
+    body = {"id": "123", "version": "1.0", "params": params, "method": "thing.topo.change"}
+    return dialect.received(arrival(NOTICE, body), now)
+
+
+@pytest.mark.parametrize(("out", "word", "back"), [(1, "deleted", 0), (8, "disabled", 2)])
+def test_a_device_that_the_platform_takes_out_is_held_until_it_takes_it_again(
+    out: int, word: str, back: int
+) -> None:
+    dialect = alink()
+    received = changed(dialect, out, METER, "never-01")
+    (reply,) = received.publications
+    assert (reply.topic, body_of(reply)) == (
+        NOTICE + "_reply",
+        {"id": "123", "code": 200, "data": {}},
+    )
+    assert [each.reason for each in received.remarks] == [f"{word} on the platform: em-01"]
+    (refused,) = sent(dialect, METER).refused
+    assert refused.reason == f"{word} on the platform {NOT_NOW}"
+    _, login = changed(dialect, back, METER, now=later(5)).publications
+    assert members(login) == ["em-01"]
+    answered(dialect, [login], now=later(6))
+    assert sent(dialect, METER, later(6)).publications
+    assert len(changed(dialect, back, METER, now=later(7)).publications) == 1, "it is in"
+
+
+def test_a_device_that_was_deleted_is_bound_anew_before_its_login() -> None:
+    dialect, binds = fresh(1, topology=True)
+    (received,) = answered(dialect, binds)
+    answered(dialect, received.publications)
+    changed(dialect, 1, "em-0001")
+    (bind,) = [p for p in dialect.tick(later(61)) if "ext" not in p.topic]
+    assert bind.topic.endswith("thing/topo/add")
+
+
+@pytest.mark.parametrize("status", [5, None, True, "1", [1]])
+def test_a_notice_that_says_nothing_known_is_dropped(status: object) -> None:
+    assert changed(alink(), status, METER).dropped
+    assert sent(alink(), METER).publications
+
+
+def test_a_retained_notice_or_reply_is_dropped() -> None:
+    dialect, (login, *_) = fresh(1)
+    late = arrival(login.topic + "_reply", {"id": body_of(login)["id"], "code": 200})
+    assert dialect.received(replace(late, is_retained=True), NOW).dropped
+    assert not dialect.is_ready(NOW)
+
+
 @pytest.mark.parametrize("code", [427, 521, 522, 6401])
 def test_a_session_that_the_platform_ends_is_told_and_tried_again_later(code: int) -> None:
     dialect = alink()
@@ -422,6 +583,11 @@ def test_a_binding_comes_before_the_login() -> None:
     answered(dialect, [login])
     assert dialect.is_ready(NOW)
     assert sent(dialect, "em-0001").publications
+
+
+def test_thirty_devices_are_bound_at_once_however_many_may_log_in() -> None:
+    _, binds = fresh(61, topology=True)
+    assert [len(listed(body_of(each)["params"])) for each in binds] == [30, 30, 1]
 
 
 def test_yudao_binds_with_whole_logins_and_needs_no_other() -> None:
@@ -456,12 +622,38 @@ def test_the_time_is_asked_after_the_connect_and_then_now_and_then() -> None:
     assert alink("sagoo").tick(NOW) == ()
 
 
+RESPONSE = "/ext/ntp/pkGw/gw03/response"
+
+
+def times(sent_ms: int, *, is_retained: bool = False) -> Arrival:
+    """Return an answer of a platform that is 900 ms ahead: 10 there, 5 on the platform."""
+    body = {"deviceSendTime": str(sent_ms), "serverRecvTime": str(sent_ms + 910)}
+    answer = {**body, "serverSendTime": sent_ms + 915}
+    return arrival(RESPONSE, answer, is_retained=is_retained)
+
+
 def test_the_reply_gives_the_platforms_time_half_the_way_later() -> None:
     dialect = alink()
-    body = {"deviceSendTime": "100", "serverRecvTime": "1010", "serverSendTime": 1015}
-    now = Now(125, NOW.tq)  # 10 there, 5 on the platform, 10 back
-    received = dialect.received(arrival("/ext/ntp/pkGw/gw03/response", body), now)
-    assert received.platform_ms == 1025
+    dialect.tick(NOW)
+    now = Now(NOW.ms + 25, NOW.tq)  # 10 back
+    assert dialect.received(times(NOW.ms), now).platform_ms == NOW.ms + 925
+    assert dialect.received(times(NOW.ms), now).platform_ms is None, "an answer counts once"
+
+
+def test_a_time_that_answers_no_question_of_ours_tells_nothing() -> None:
+    dialect = alink()
+    assert dialect.received(times(NOW.ms), NOW).dropped
+    dialect.tick(NOW)
+    assert dialect.received(times(NOW.ms - 1), NOW).dropped
+    assert dialect.received(times(NOW.ms, is_retained=True), NOW).dropped
+
+
+@pytest.mark.parametrize("seconds", [-1, 3600])
+def test_a_time_that_came_over_a_step_of_our_clock_tells_nothing(seconds: float) -> None:
+    dialect = alink()
+    dialect.tick(NOW)
+    received = dialect.received(times(NOW.ms), later(seconds))
+    assert (received.platform_ms, len(received.dropped)) == (None, 1)
 
 
 @pytest.mark.parametrize("body", [b"{", {"serverRecvTime": "x"}, [], {"code": 200}])

@@ -4,12 +4,14 @@
 """
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from gateway.dialects.alink.dialect import Alink
+from gateway.dialects.alink.dialect import DIALECT, Alink
 from gateway.dialects.alink.profiles import names
 from gateway.dialects.contract import Encoded
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
@@ -23,7 +25,18 @@ from gateway.model.record import (
     ReplyBody,
     StateBody,
 )
-from tests.support.alinks import BIRTHS, GATE, METER, NOW, alink, record, setup, shown, values
+from tests.support.alinks import (
+    BIRTHS,
+    GATE,
+    METER,
+    NOW,
+    alink,
+    arrival,
+    record,
+    setup,
+    shown,
+    values,
+)
 
 GOLDEN = Path(__file__).parent / "alink"
 MARKS = (GOOD, SIMULATED, bad("timeout"))
@@ -102,6 +115,39 @@ def said(profile: str) -> dict[str, Any]:
 def test_everything_that_is_said_equals_the_golden_file(profile: str) -> None:
     golden = json.loads((GOLDEN / f"{profile}.json").read_text(encoding="utf-8"))
     assert said(profile) == golden
+
+
+def _topics(shown_there: object) -> Iterator[str]:
+    """Yield every topic in a golden file."""
+    if isinstance(shown_there, dict):
+        for key, value in cast("dict[str, object]", shown_there).items():
+            yield from (str(value),) if key == "topic" else _topics(value)
+    elif isinstance(shown_there, list):
+        for each in cast("list[object]", shown_there):
+            yield from _topics(each)
+
+
+def test_every_topic_that_is_published_is_declared() -> None:
+    declared = [
+        re.compile(
+            re.sub(
+                r"\{[a-z]+\}", "[^/]+", re.escape(one.topic).replace(r"\{", "{").replace(r"\}", "}")
+            )
+        )
+        for one in DIALECT.sent
+    ]
+    said_there = set(_topics(json.loads((GOLDEN / "aliyun.json").read_text(encoding="utf-8"))))
+    dialect = alink()
+    for rid in ("get::em-01:1", "rrpc:77:em-01:2"):
+        encoded = dialect.encode([record(ReplyBody(rid, "done"))], NOW, is_backfill=False)
+        said_there |= {each.topic for each in encoded.publications}
+    notice: dict[str, Any] = {"id": "1", "params": {"status": 8, "subList": []}}
+    received = dialect.received(arrival("/sys/pkGw/gw03/thing/topo/change", notice), NOW)
+    bound = Alink(setup(topology=True)).connected(BIRTHS, (), NOW)
+    said_there |= {each.topic for each in (*received.publications, *bound, *dialect.tick(NOW))}
+    missing = [topic for topic in said_there if not any(one.fullmatch(topic) for one in declared)]
+    assert len(said_there) > 10
+    assert missing == []
 
 
 def test_every_profile_has_a_golden_file_and_no_file_is_left_over() -> None:

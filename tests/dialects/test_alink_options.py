@@ -83,6 +83,10 @@ def test_options_change_the_profile() -> None:
         ({"profile": "yudao", "device_secret": None}, "LG-ALINK-02"),
         ({"product_key": "a/b"}, "LG-ALINK-03"),
         ({"product_key": ""}, "LG-ALINK-03"),
+        ({"device_name": "a/b"}, "LG-ALINK-03"),
+        ({"gap_event": "a/b"}, "LG-ALINK-03"),
+        ({"max_message": 999}, "LG-VAL-03"),
+        ({"products": {"meter.electricity": "a/+"}}, "LG-ALINK-03"),
         ({"login_batch": 51}, "LG-VAL-03"),
         ({"max_online": 2001}, "LG-VAL-03"),
         ({"quality": "loud"}, "LG-VAL-01"),
@@ -97,6 +101,34 @@ def test_wrong_options_are_told_in_both_languages(given: dict[str, Any], code: s
         made(AlinkOptions, {"product_key": "pk", **given})
     assert caught.value.bad.code == code
     assert wording(code).message_zh
+
+
+@pytest.mark.parametrize(
+    ("points", "code"),
+    [
+        ({"u_a": "V", "u_b": "V"}, "LG-OPT-01"),
+        ({"u_a": ""}, "LG-VAL-05"),
+        ({"u_a": "x" * 65}, "LG-VAL-05"),
+    ],
+)
+def test_points_have_names_of_their_own(points: dict[str, str], code: str) -> None:
+    with pytest.raises(BadOption) as caught:
+        made(AlinkDevice, {"points": points})
+    assert (caught.value.name, caught.value.bad.code) == ("points", code)
+    assert wording(code).message_zh
+    assert made(AlinkDevice, {"points": {"u_a": "u_b", "u_b": "u_a"}}).points
+
+
+def test_commands_of_sub_devices_are_asked_for_by_product_but_at_the_vendors_own_hosts() -> None:
+    assert options().resolved("broker.example").uses_wildcard
+    at_vendor = "a1B2c3.iot-as-mqtt.cn-shanghai.aliyuncs.com"
+    assert not options().resolved(at_vendor).uses_wildcard
+    assert options(subscribe="wildcard").resolved(at_vendor).uses_wildcard
+    plain = setup(products={"meter.electricity": "pkMeter"})
+    filters = [each.topic for each in Alink(plain).connect_spec(NOW).subscriptions]
+    assert "/sys/pkMeter/+/thing/service/property/set" in filters
+    assert "/sys/pkGw/gw03/thing/service/property/set" in filters
+    assert not [each for each in filters if "/+/+/" in each], "not those of everybody"
 
 
 def test_a_platform_without_signatures_needs_no_secret() -> None:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects.alink.dialect import MAX_REMARKS, Alink
-from gateway.dialects.alink.pending import ranges_of
+from gateway.dialects.alink.pending import MOST_COMPLAINTS, ranges_of
 from gateway.dialects.alink.profiles import load
 from gateway.dialects.contract import Received, SeqRange
-from gateway.model.ids import GATEWAY_ITSELF, DeviceId
+from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId
 from gateway.model.publication import Publication
 from gateway.model.quality import GOOD, SIMULATED, Mark, Quality, bad
 from gateway.model.reading import PointColumn
@@ -114,10 +114,27 @@ def test_onenet_takes_ten_sub_devices_and_a_hundred_values_of_each() -> None:
     assert len(sent(alink("onenet"), record(wide(101)))) == 2
 
 
+def test_a_message_is_bounded_in_bytes_too_and_chinese_counts_three() -> None:
+    dialect, batch = many(20)
+    long = [
+        replace(each, record=replace(each.record, body=values("水" * 2000, 1.5, 1)))
+        for each in batch
+    ]
+    found = sent(dialect, *long)
+    assert len(found) > 1
+    assert all(len(each.payload) < 64_000 for each in found)
+    assert [seq for each in found for seq in each.covers] == list(range(1, 21))
+    column = PointColumn(tuple(PointId(f"p{n}") for n in range(40)), (None,) * 40)
+    parts = sent(dialect, record(PropBody(column, ("水" * 1000,) * 40, None), DeviceId("em-0001")))
+    assert [each.covers for each in parts] == [(), (), (10,)]
+    assert all(len(each.payload) < 64_000 for each in parts)
+
+
 def test_limits_are_options() -> None:
     dialect, batch = many(5, max_sub_devices=2)
     assert [len(sub_devices(each)) for each in sent(dialect, *batch)] == [2, 2, 1]
     assert len(sent(alink(max_properties=10), record(wide(21)))) == 3
+    assert len(sent(alink(max_message=1000), record(wide(100)))) == 5
 
 
 RECORDS = st.lists(
@@ -197,6 +214,12 @@ def test_booleans_are_a_choice_of_the_platform_and_of_the_site() -> None:
     assert '"value":true' in one(alink("onenet"), True, 1.5, 1)
     assert '"value":true' in one(alink(booleans="json"), True, 1.5, 1)
     assert '"value":1,' in one(alink("onenet", booleans="number"), True, 1.5, 1)
+
+
+def test_a_value_of_an_enumeration_is_its_name_as_in_the_exported_thing_model() -> None:
+    body = PropBody(PointColumn((PointId("mode"),), (None,)), ("auto",), None)
+    (publication,) = sent(alink(), record(body))
+    assert sub_devices(publication)[0]["properties"]["mode"]["value"] == "auto"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -382,6 +405,22 @@ def test_a_report_without_a_session_logs_its_devices_in_again() -> None:
     assert body_of(login)["params"]["deviceName"] == "em-01"
 
 
+def test_with_puback_a_report_that_was_lost_without_a_session_is_told() -> None:
+    dialect = alink()
+    (publication,) = sent(dialect, record(values(1.5, 1.5, 1)))
+    received = confirmed(dialect, publication, 520)
+    assert received.publications
+    assert "lost there" in received.remarks[0].reason
+
+
+def test_where_no_reply_comes_few_messages_are_remembered() -> None:
+    dialect = alink()
+    batch = [record(values(1.5, 2.5, n), seq=n) for n in range(MOST_COMPLAINTS + 10)]
+    first, *_, last = sent(dialect, *batch)
+    assert confirmed(dialect, first, 460).remarks == (), "forgotten"
+    assert confirmed(dialect, last, 460).remarks
+
+
 def test_with_puback_a_complaint_is_told_and_nothing_refused() -> None:
     dialect = alink()
     remarks = 0
@@ -407,6 +446,15 @@ def test_a_reply_that_is_none_is_dropped(body: object) -> None:
 def test_a_reply_to_nothing_of_ours_is_ignored() -> None:
     topic = "/sys/pkGw/gw03/thing/event/property/pack/post_reply"
     assert alink().received(arrival(topic, {"id": "x", "code": 200}), NOW) == Received()
+
+
+def test_alibaba_takes_numbers_below_two_to_the_32nd_as_ids() -> None:
+    dialect = alink(ids="number")
+    batch = [record(values(1.5, 2.5, n), seq=n) for n in range(50)]
+    (bind,) = alink(births=(), topology=True).connected(BIRTHS, (), NOW)
+    ids = [body_of(each)["id"] for each in (*sent(dialect, *batch), bind)]
+    assert len(set(ids[:50])) == 50
+    assert all(0 <= int(each) < 2**32 for each in ids)
 
 
 def test_numbers_as_ids_are_never_used_twice() -> None:

@@ -16,7 +16,7 @@ from gateway.dialects.options import BadOption, made
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId
 from gateway.model.publication import Publication
 from gateway.model.record import Body, Committed, EventBody, ReplyBody, StateBody
-from tests.support.home_assistant import COMPONENTS, TOPIC
+from tests.support.home_assistant import COMPONENTS, TOPIC, UNKNOWN, shown_state
 from tests.support.named_platforms import RECORDS, arrival, golden, is_silent, is_whole, setup_of
 from tests.support.natives import METER, NOW, births, committed, prop
 
@@ -164,6 +164,26 @@ def test_a_reload_says_only_what_changed_and_clears_what_went() -> None:
     assert dialect.tick(NOW) == ()
 
 
+def test_the_state_of_a_point_that_becomes_another_entity_is_not_cleared() -> None:
+    """It can be set after a reload: a number instead of a sensor, with the value it had."""
+    dialect = HomeAssistant(setup_of({}, {}))
+    state = "linli/gw-03/d-1/level/state"
+
+    def born(*, is_writable: bool) -> tuple[Birth, ...]:
+        level = point("level", is_writable=is_writable)
+        return (Birth(DeviceId("d-1"), "io.module", None, None, (level,)),)
+
+    dialect.connected(born(is_writable=False), (), NOW)
+    changed = dialect.reloaded(born(is_writable=True), NOW)
+    sensor, number = (
+        f"homeassistant/{component}/gw-03/d-1_P_level/config" for component in ("sensor", "number")
+    )
+    assert [(one.topic, bool(one.payload)) for one in changed] == [(sensor, False), (number, True)]
+    old = {"unique_id": "linli_gw-03_d-1_P_level", "state_topic": state}
+    late = dialect.received(arrival(sensor, old, is_retained=True), NOW)
+    assert topics(late.publications) == [sensor], "nor when the broker gives the old one back"
+
+
 # --- what the broker has kept
 
 
@@ -250,8 +270,21 @@ def test_every_type_of_point_has_its_component() -> None:
     ]
     assert all("command_topic" not in one for one in seen.values())
     assert all(one["command_topic"].endswith("/set") for one in set_too.values())
-    assert seen["sensor r-enum"]["options"] == ["a", "b"]
+    assert seen["sensor r-enum"]["options"] == ["a", "b", UNKNOWN]
+    assert set_too["select w-enum"]["options"] == ["a", "b"]
     assert "state_class" not in seen["sensor r-enum"]
+
+
+@pytest.mark.parametrize("is_writable", [False, True])
+@pytest.mark.parametrize("type_", ["float", "int", "bool", "enum", "text"])
+def test_a_value_that_is_none_is_unknown_whatever_it_is_of(type_: str, is_writable: bool) -> None:  # noqa: FBT001 - a table
+    """An enumeration would show its old value, a text the word None."""
+    ((key, config),) = announced(
+        point("p", type_, values=("eco", "full"), is_writable=is_writable)
+    ).items()
+    config["component"] = key.split()[0]
+    assert shown_state(config, '{"value":null,"quality":"timeout"}') == UNKNOWN
+    assert shown_state(config, '{"value":"full","quality":"good"}') == "full"
 
 
 def test_the_range_of_a_number_is_given_by_the_site_or_wide() -> None:

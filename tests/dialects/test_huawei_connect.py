@@ -14,8 +14,9 @@ from gateway.dialects.huawei_iotda.options import HuaweiOptions, credentials
 from gateway.dialects.huawei_iotda.topology import AGAIN_MS, GREETING_MS
 from gateway.dialects.options import BadOption, made
 from gateway.model.clock import TimeQuality
+from gateway.model.ids import DeviceId
 from gateway.model.publication import Publication
-from gateway.model.record import EventBody, ReplyBody, StateBody
+from gateway.model.record import EventBody, Lane, ReplyBody, StateBody
 from gateway.settings.site_sinks import Secret
 from tests.dialects.test_huawei_up import EVENTS, many
 from tests.support.named_platforms import SECRET_NAME, arrival, setup_of
@@ -139,7 +140,15 @@ def test_wrong_options_are_refused_at_the_desk(options: dict[str, Any]) -> None:
         made(HuaweiOptions, options)
 
 
-@pytest.mark.parametrize("options", [{"device_id": "a b"}, {"product_id": "a/b"}, {"names": "u"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"device_id": "a b"},
+        {"product_id": "a/b"},
+        {"names": "u"},
+        {"names": {"u_a": "voltage", "u_b": "voltage"}},
+    ],
+)
 def test_wrong_options_of_a_device_are_refused_at_the_desk(options: dict[str, Any]) -> None:
     with pytest.raises(BadOption):
         made(DIALECT.device_options, options)
@@ -210,6 +219,40 @@ def test_an_answer_that_never_comes_holds_nothing_up_for_long() -> None:
     assert dialect.tick(at(GREETING_MS + 1)) == ()
 
 
+def test_a_registration_that_is_answered_late_still_tells_the_id_of_the_platform() -> None:
+    """The platform promises an answer within 30 s (iot_06_v5_30182.html); records wait for ten."""
+    dialect = huawei(add_sub_devices=True, sync_time=False)
+    dialect.connected(births(), (), NOW)
+    dialect.tick(at(GREETING_MS))
+    added = {"node_id": "em-01", "product_id": "65aa", "device_id": "77bb_em-01"}
+    received = told(dialect, "add_sub_device_response", {"successful_devices": [added]}, at(25_000))
+    assert statuses(received.publications) == [("77bb_em-01", "ONLINE")]
+    (report,) = dialect.encode(
+        [committed(prop(1.0, 2.0, 3.0))], at(25_000), is_backfill=False
+    ).publications
+    assert b'"device_id":"77bb_em-01"' in report.payload
+    assert len(dialect.connected(births(), (), at(30_000))) == 1, "it is registered once"
+
+
+def test_two_devices_with_one_id_on_the_platform_are_not_mixed() -> None:
+    """A pattern with a `device_id`: the first keeps it, the others say what is wrong."""
+    given = {"device_id": "gw001", "secret": SECRET_NAME}
+    dialect = HuaweiIotda(setup_of(given, {"em-*": {"device_id": "meter"}}))
+    begun = dialect.connected(many(2), (), NOW)
+    assert statuses(begun) == [("meter", "ONLINE")]
+    values = [committed(prop(1.0, 2.0, 3.0), DeviceId(f"em-{n}"), seq=n) for n in (0, 1)]
+    down = committed(StateBody(False, "timeout", 1), DeviceId("em-1"), seq=2)
+    encoded = dialect.encode([*values, down], NOW, is_backfill=False)
+    assert [one.covers for one in encoded.publications] == [(0,)]
+    assert [(one.lane, one.seqs) for one in encoded.refused] == [
+        (Lane.TELEMETRY, (1,)),
+        (Lane.EVENT, (2,)),
+    ]
+    assert "'meter' is em-0 on the platform already" in encoded.refused[0].reason
+    assert dialect.reloaded(many(1), NOW) == (), "who went is not said offline for who stays"
+    assert statuses(dialect.goodbye(NOW)) == [("meter", "OFFLINE")]
+
+
 def test_fifty_one_devices_are_registered_by_two_requests() -> None:
     dialect = huawei(add_sub_devices=True)
     begun = dialect.connected(many(51), (), NOW)
@@ -276,6 +319,20 @@ def test_the_platforms_time_comes_from_the_four_times() -> None:
     assert received.platform_ms == NOW.ms + 90 + 5_000
     again = told(dialect, "time_sync_response", answer, at(99))
     assert again.platform_ms is None, "an answer counts once"
+
+
+@pytest.mark.parametrize("ms", [-1000, 3_600_000])
+def test_a_time_that_came_over_a_step_of_our_clock_tells_nothing(ms: int) -> None:
+    dialect = huawei()
+    dialect.connected(births(), (), NOW)
+    dialect.tick(NOW)
+    answer = {
+        "device_send_time": NOW.ms,
+        "server_recv_time": NOW.ms + 40,
+        "server_send_time": NOW.ms + 50,
+    }
+    received = told(dialect, "time_sync_response", answer, at(ms))
+    assert (received.platform_ms, len(received.dropped)) == (None, 1)
 
 
 def test_time_is_asked_for_once_an_hour_and_after_every_connect() -> None:

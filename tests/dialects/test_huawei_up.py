@@ -154,6 +154,16 @@ def test_a_report_is_bounded_in_bytes() -> None:
     assert is_whole(encoded, range(300))
 
 
+def test_chinese_text_counts_by_its_bytes() -> None:
+    batch = [committed(prop("水" * 500, 1.0, None), seq=n) for n in range(60)]
+    batch += [
+        committed(prop("水" * 500, 1.0, None), DeviceId(f"em-{n}"), seq=60 + n) for n in range(60)
+    ]
+    encoded = said(*batch)
+    assert all(len(one.payload) < MOST_BYTES + 1000 for one in encoded.publications)
+    assert is_whole(encoded, range(120))
+
+
 def test_one_device_that_goes_and_comes_is_told_twice_in_order() -> None:
     down, up = StateBody(False, "timeout", 1), StateBody(True, "answers", 2)
     encoded = said(committed(down, seq=1), committed(up, seq=2), committed(up, GATE, seq=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,8 +227,9 @@ def test_wrong_options_are_refused_at_the_desk(change: dict[str, Any]) -> None:
 def test_what_is_lost_is_declared_and_app_acknowledgement_is_not_offered() -> None:
     assert not DIALECT.has_app_ack
     assert len(DIALECT.losses) > 5
-    with pytest.raises(BadOption):
-        made(DIALECT.device_options, {"device_id": "a b"})
+    for wrong in ({"device_id": "a b"}, {"names": {"u_a": "voltage", "u_b": "voltage"}}):
+        with pytest.raises(BadOption):
+            made(DIALECT.device_options, wrong)
 
 
 # --- children
@@ -244,6 +246,22 @@ def test_a_child_that_is_offline_is_said_to_be_at_the_next_connect() -> None:
     assert states(dialect.connected(births(), (), NOW))[0] == "meter-1/offline"
     dialect.encode([committed(StateBody(True, "answers", 2))], NOW, is_backfill=False)
     assert states(dialect.connected(births(), (), NOW))[0] == "meter-1/online"
+
+
+def test_two_devices_with_one_id_on_the_platform_are_not_mixed() -> None:
+    """A pattern with a `device_id`: the first keeps it, the others say what is wrong."""
+    given = {"product_id": "linli", "device_id": "gw001", "secure_id": "admin"}
+    options = {**given, "secure_key": SECRET_NAME}
+    dialect = JetLinks(setup_of(options, {"em-*": {"device_id": "meter-1"}}))
+    two = [replace(births()[0], device=DeviceId(f"em-{n}")) for n in (1, 2)]
+    assert states(dialect.connected(two, (), NOW)) == ["meter-1/online"]
+    batch = [committed(prop(1.0, 2.0, 3.0), DeviceId(f"em-{n}"), seq=n) for n in (1, 2)]
+    encoded = dialect.encode(batch, NOW, is_backfill=False)
+    assert [one.covers for one in encoded.publications] == [(1,)]
+    (refused,) = encoded.refused
+    assert refused.seqs == (2,)
+    assert "'meter-1' is em-1 on the platform already" in refused.reason
+    assert dialect.reloaded(two[:1], NOW) == (), "who went is not said offline for who stays"
 
 
 def test_a_reload_says_who_came_and_who_went() -> None:
@@ -265,6 +283,15 @@ def test_the_platforms_time_is_what_it_said_and_half_of_the_way() -> None:
     answer = arrival(f"{question.topic}/reply", {"messageId": said_id, "timestamp": NOW.ms + 5000})
     assert dialect.received(answer, at(80)).platform_ms == NOW.ms + 5000 + 40
     assert dialect.received(answer, at(80)).platform_ms is None, "an answer counts once"
+
+
+@pytest.mark.parametrize("ms", [-1000, 3_600_000])
+def test_a_time_that_came_over_a_step_of_our_clock_tells_nothing(ms: int) -> None:
+    dialect = jetlinks()
+    (question,) = dialect.tick(NOW)
+    answer = {"messageId": str(NOW.ms), "timestamp": NOW.ms}
+    received = dialect.received(arrival(f"{question.topic}/reply", answer), at(ms))
+    assert (received.platform_ms, len(received.dropped)) == (None, 1)
 
 
 def test_time_is_asked_for_once_an_hour_and_after_every_connect() -> None:

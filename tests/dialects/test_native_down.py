@@ -1,6 +1,7 @@
 """The native dialect downwards: commands, acknowledgements, and everything that is neither."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from gateway.dialects.contract import Ranges, Received, SeqRange
 from gateway.model.command import BadCommand, Command, Op
 from gateway.model.ids import DeviceId, PointId, SinkName
 from gateway.model.publication import Arrival
-from tests.support.natives import NOW, native
+from tests.support.natives import EP, NOW, committed, native, prop
 from tests.support.payloads import faults
 
 BASE = "fc/1/hz-fc-001/gw-03/dn/"
@@ -53,6 +54,12 @@ def test_a_set_is_understood(value: object) -> None:
             "van",
         ),
     )
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "1.7"])
+def test_a_later_version_of_this_standard_is_understood(version: str) -> None:
+    (command,) = _received(_set(v=version)).commands
+    assert isinstance(command, Command)
 
 
 def test_a_read_is_understood_with_and_without_points() -> None:
@@ -129,6 +136,8 @@ def test_a_call_an_arming_and_an_acknowledgement_are_understood() -> None:
         ({"by": 5}, "bad_text"),
         ({"why": "x" * 201}, "bad_text"),
         ({"arm": True}, "unknown_key"),
+        ({"v": "2.0"}, "bad_version"),
+        ({"v": 1}, "bad_version"),
     ],
 )
 def test_a_command_of_the_wrong_shape_is_answered_with_a_code(
@@ -216,12 +225,24 @@ def test_a_topic_of_another_gateway_is_dropped() -> None:
 
 
 def test_acknowledgements_and_resend_requests_are_ranges() -> None:
-    message = {"ep": 42, "ranges": [[1, 5], [7, 7]], "resend": [[6, 6]]}
+    message = {"ep": EP, "ranges": [[1, 5], [7, 7]], "resend": [[6, 6]]}
     assert not faults(message, "ack")
     assert _received(message, "ack/_") == Received(
-        acknowledged=(Ranges(42, (SeqRange(1, 5), SeqRange(7, 7))),),
-        wanted=(Ranges(42, (SeqRange(6, 6),)),),
+        acknowledged=(Ranges(EP, (SeqRange(1, 5), SeqRange(7, 7))),),
+        wanted=(Ranges(EP, (SeqRange(6, 6),)),),
     )
+
+
+def test_a_store_that_is_no_more_is_not_confirmed_with_the_seqs_of_this_one() -> None:
+    message = {"ep": EP - 1, "ranges": [[1, 1000]], "resend": [[6, 6]]}
+    arrival = Arrival(SINK, f"{BASE}ack/_", json.dumps(message).encode(), is_retained=False)
+    dialect = native()
+    heard = dialect.received(arrival, NOW)
+    assert (heard.acknowledged, len(heard.dropped)) == ((), 1)
+    assert heard.wanted == (Ranges(EP - 1, (SeqRange(6, 6),)),), "it may still be kept"
+    refused_by_the_disk = replace(committed(prop(1.0, 2.0, 3.0)), ep=EP - 1)
+    dialect.encode([refused_by_the_disk], NOW, is_backfill=False)
+    assert dialect.received(arrival, NOW).acknowledged, "records of that ep were sent"
 
 
 @pytest.mark.parametrize(
@@ -230,12 +251,13 @@ def test_acknowledgements_and_resend_requests_are_ranges() -> None:
         {},
         {"ep": "42", "ranges": []},
         {"ep": True, "ranges": []},
-        {"ep": 42, "ranges": [[5, 1]]},
-        {"ep": 42, "ranges": [[1]]},
-        {"ep": 42, "ranges": [[True, True]]},
-        {"ep": 42, "ranges": [[-1, 1]]},
-        {"ep": 42, "ranges": "all"},
-        {"ep": 42, "ranges": [[1, 1]] * 1001},
+        {"ep": EP, "ranges": [[5, 1]]},
+        {"ep": EP, "ranges": [[1]]},
+        {"ep": EP, "ranges": [[True, True]]},
+        {"ep": EP, "ranges": [[-1, 1]]},
+        {"ep": EP, "ranges": "all"},
+        {"ep": EP, "ranges": [[1, 1]] * 1001},
+        {"v": "2.0", "ep": EP, "ranges": [[1, 1]]},
     ],
 )
 def test_an_acknowledgement_of_the_wrong_shape_confirms_nothing(message: object) -> None:

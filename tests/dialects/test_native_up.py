@@ -136,7 +136,8 @@ def test_history_messages_are_bounded_in_points_and_bytes() -> None:
         committed(prop("x" * 500, None, None), seq=n)  # a text as long as texts get
         for n in range(2000, 2300)
     ]
-    for batch in (many, wide):
+    chinese = [committed(prop("值" * 500, None, None), seq=n) for n in range(3000, 3200)]
+    for batch in (many, wide, chinese):
         published = native().encode(batch, NOW, is_backfill=True).publications
         seqs = [seq for p in published for seq in p.covers]
         assert seqs == [c.seq for c in batch]

@@ -20,7 +20,7 @@ from gateway.model.publication import Arrival, Publication
 from gateway.model.record import StateBody
 from gateway.settings.site_sinks import Broker
 from tests.support.natives import NOW, births, committed, door, setup
-from tests.support.sparkplug import REBIRTH, command, shown, value_of
+from tests.support.sparkplug import REBIRTH, bd_seq_of, command, shown
 
 BASE = "spBv1.0/hz-fc-001"
 HOST = "spBv1.0/STATE/scada"
@@ -70,6 +70,22 @@ def test_a_metric_is_written_by_name_or_by_alias() -> None:
         assert (said.op, said.device, said.values) == (Op.SET, "gate-01", (("gate_cmd", "open"),))
         assert said.expires_ms == NOW.ms + TTL_MS
     assert found[0] == found[1], "the same command, so the same id"
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "left_ms"),
+    [
+        *((NOW.ms, TTL_MS), (NOW.ms - 300_000, TTL_MS), (2**64 - 1, TTL_MS), (None, TTL_MS)),
+        *((NOW.ms - 300_001, TTL_MS - 1), (NOW.ms - 3_600_000, TTL_MS - 3_300_000)),
+    ],
+)
+def test_what_waited_somewhere_longer_than_clocks_differ_is_late(
+    timestamp: int | None, left_ms: int
+) -> None:
+    metric = {"name": "gate_cmd", "string_value": "open"}
+    (said,) = dialect().received(gate(metric, timestamp=timestamp), NOW).commands
+    assert isinstance(said, Command)
+    assert said.expires_ms == NOW.ms + left_ms
 
 
 def test_several_metrics_are_several_commands_with_ids_of_their_own() -> None:
@@ -134,6 +150,7 @@ def test_an_alias_of_another_device_is_no_metric_of_this_one() -> None:
         arrival(f"{BASE}/DCMD/gw-03/nobody", command({"name": "x", "boolean_value": True})),
         arrival(f"{BASE}/DCMD/gw-99/gate-01", command({"name": "x", "boolean_value": True})),
         arrival(f"{BASE}/NCMD/gw-03", command({"name": "Node Control/Reboot"})),
+        arrival(f"{BASE}/NCMD/gw-03", command({"alias": 3, "boolean_value": True})),
         arrival(f"{BASE}/NCMD/gw-03", b"\xff\xff"),
         arrival(HOST, b'{"online": true, "timestamp": 1}'),
         gate(*({"name": "gate_cmd", "string_value": "open"} for _ in range(101))),
@@ -161,11 +178,20 @@ def test_a_rebirth_tells_all_again_with_the_same_bd_seq() -> None:
     first = one.connected(births(), (), NOW)
     again = one.received(rebirth(), Now(NOW.ms + 60_000, NOW.tq)).publications
     assert kinds(again) == kinds(first) == ["NBIRTH", "DBIRTH", "DBIRTH"]
-    assert [value_of(shown(p[0].payload)["metrics"][0]) for p in (first, again)] == [
-        value_of(shown(first[0].payload)["metrics"][0])
-    ] * 2
+    assert bd_seq_of(shown(again[0].payload)) == bd_seq_of(shown(first[0].payload))
     no = command({"name": "Node Control/Rebirth", "boolean_value": False})
     assert one.received(arrival(f"{BASE}/NCMD/gw-03", no), NOW) == Received()
+
+
+def test_a_rebirth_among_other_orders_is_a_rebirth_and_the_others_are_told() -> None:
+    one = dialect()
+    both = command({"name": "Node Control/Next Server", "boolean_value": True}, REBIRTH)
+    later = Now(NOW.ms + 60_000, NOW.tq)
+    received = one.received(arrival(f"{BASE}/NCMD/gw-03", both), later)
+    assert kinds(received.publications) == ["NBIRTH", "DBIRTH", "DBIRTH"]
+    assert [dropped.reason for dropped in received.dropped] == [
+        "the node has no command 'Node Control/Next Server'"
+    ]
 
 
 # --- the primary host

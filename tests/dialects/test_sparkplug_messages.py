@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from gateway.app.outward.doors import Passage
+from gateway.dialects.births import births_of
 from gateway.dialects.contract import Encoded, Now
 from gateway.dialects.sparkplug_b.dialect import DIALECT, SparkplugB
-from gateway.dialects.sparkplug_b.presence import REBIRTH_MS, REVIVED_MS
+from gateway.dialects.sparkplug_b.presence import LONGEST_WAIT_MS, REBIRTH_MS, REVIVED_MS
 from gateway.dialects.sparkplug_b.records import HISTORY_AFTER_MS, MESSAGE_BYTES
+from gateway.dialects.sparkplug_b.underway import MOST_TRIES, Underway
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, SinkName
 from gateway.model.publication import TAIL_BYTES, Arrival, Publication
 from gateway.model.quality import GOOD, SIMULATED, Mark, Quality, bad
@@ -37,11 +39,12 @@ from tests.support.natives import (
     births,
     committed,
     door,
+    gate,
     meter,
     prop,
     setup,
 )
-from tests.support.sparkplug import REBIRTH, command, property_of, shown, value_of
+from tests.support.sparkplug import REBIRTH, bd_seq_of, command, property_of, shown, value_of
 
 GOLDEN = Path(__file__).parent / "sparkplug_b"
 LEAK = EventBody("01KAQW7Z", "leak", 3, "raised", "is_open", True, True, "property", "b 3")
@@ -86,6 +89,12 @@ def said(one: SparkplugB, *batch: Committed, now: Now = NOW, is_backfill: bool =
     passed = Passage(door()).through(batch)
     encoded = one.encode(passed.items, now, is_backfill=is_backfill)
     return replace(encoded, withheld=(*passed.withheld, *encoded.withheld))
+
+
+def leave(*publications: Publication) -> None:
+    """Let messages out, in this order."""
+    for publication in publications:
+        publication.leaving()
 
 
 def kinds(publications: Sequence[Publication]) -> list[str]:
@@ -191,8 +200,8 @@ def test_bd_seq_is_that_of_the_will_and_grows_with_every_connect() -> None:
     for _ in range(260):
         spec = one.connect_spec(NOW)
         assert spec.will is not None
-        death = value_of(shown(spec.will.payload)["metrics"][0])
-        birth = value_of(shown(one.connected(births(), (), NOW)[0].payload)["metrics"][0])
+        death = bd_seq_of(shown(spec.will.payload))
+        birth = bd_seq_of(shown(one.connected(births(), (), NOW)[0].payload))
         assert death == birth
         found.append(death)
     assert all(after == (before + 1) % 256 for before, after in pairwise(found))
@@ -202,7 +211,9 @@ def test_bd_seq_is_that_of_the_will_and_grows_with_every_connect() -> None:
 def test_aliases_are_unique_and_those_of_the_births() -> None:
     one = SparkplugB(setup(dialect="sparkplug_b"))
     one.connect_spec(NOW)
-    born = [shown(p.payload) for p in one.connected(births(), (), NOW)]
+    births_of_all = one.connected(births(), (), NOW)
+    leave(*births_of_all)
+    born = [shown(p.payload) for p in births_of_all]
     aliases = [m["alias"] for payload in born for m in payload["metrics"] if "alias" in m]
     assert len(aliases) == len(set(aliases))
     rebirth = next(m for m in born[0]["metrics"] if m["name"] == "Node Control/Rebirth")
@@ -286,14 +297,134 @@ def test_history_brings_a_dead_device_to_life_for_a_while() -> None:
     said(one, committed(OFFLINE, seq=2))
     old = said(one, committed(prop(1.0, 2.0, 3.0), seq=3), is_backfill=True)
     assert kinds(old.publications) == ["DBIRTH em-01", "DDATA em-01"]
+    leave(*old.publications)
     more = said(one, committed(prop(1.0, 2.0, 3.0), seq=4), is_backfill=True)
     assert kinds(more.publications) == ["DDATA em-01"]
+    leave(*more.publications)
     assert one.tick(Now(NOW.ms + REVIVED_MS - 1, NOW.tq)) == ()
     assert kinds(one.tick(Now(NOW.ms + REVIVED_MS, NOW.tq))) == ["DDEATH em-01"]
     assert one.tick(Now(NOW.ms + 2 * REVIVED_MS, NOW.tq)) == ()
-    said(one, committed(prop(1.0, 2.0, 3.0), seq=5), is_backfill=True)
+    leave(*said(one, committed(prop(1.0, 2.0, 3.0), seq=5), is_backfill=True).publications)
     assert said(one, committed(ONLINE, seq=6)) == Encoded((), (6,)), "it is alive already"
     assert one.tick(Now(NOW.ms + 9 * REVIVED_MS, NOW.tq)) == (), "and stays so"
+
+
+def test_a_death_waits_for_values_that_have_not_left() -> None:
+    """Events overtake values: else they would be told of a dead device."""
+    one = dialect()
+    values = said(one, committed(prop(1.0, 2.0, 3.0), seq=1)).publications
+    assert said(one, committed(OFFLINE, seq=2)) == Encoded((), (2,))
+    late = Now(NOW.ms + REVIVED_MS, NOW.tq)
+    assert one.tick(late) == ()
+    born = one.received(_asked(), NOW_LATER).publications
+    assert "DBIRTH em-01" in kinds(born), "its values come behind its birth"
+    leave(*born, *values)
+    dead = Now(NOW_LATER.ms + REVIVED_MS, NOW.tq)
+    assert kinds(one.tick(dead)) == ["DDEATH em-01"]
+
+
+def test_a_death_does_not_wait_for_ever() -> None:
+    one = dialect()
+    said(one, committed(prop(1.0, 2.0, 3.0), seq=1))  # too large for the broker, say
+    said(one, committed(OFFLINE, seq=2))
+    end = Now(NOW.ms + REVIVED_MS + LONGEST_WAIT_MS, NOW.tq)
+    assert one.tick(Now(end.ms - 1, NOW.tq)) == ()
+    assert kinds(one.tick(end)) == ["DDEATH em-01"]
+
+
+def test_what_overtakes_a_birth_that_waits_brings_one_of_its_own() -> None:
+    """A birth that stands behind old values of a device that is offline."""
+    one = dialect()
+    leave(*said(one, committed(LEAK, GATE, seq=1)).publications)
+    leave(*said(one, committed(StateBody(False, "timeout", 1), GATE, seq=2)).publications)
+    old = prop("open", True, None, column=GATE_COLUMN)
+    waits = said(one, committed(old, GATE, seq=3), is_backfill=True).publications
+    assert kinds(waits) == ["DBIRTH gate-01", "DDATA gate-01"]
+    live = said(one, committed(old, GATE, seq=4)).publications
+    assert kinds(live) == ["DBIRTH gate-01", "DDATA gate-01"]
+    event = said(one, committed(LEAK, GATE, seq=5)).publications
+    assert kinds(event) == ["DBIRTH gate-01", "DDATA gate-01"]
+    leave(*event)
+    online = committed(StateBody(True, "answers", 1), GATE, seq=6)
+    assert said(one, online) == Encoded((), (6,)), "that one has left"
+    leave(*live, *waits)
+    again = one.tick(NOW)
+    assert kinds(again) == ["DBIRTH gate-01"], "the newest values, after those of the old birth"
+    leave(*again)
+    assert one.tick(NOW) == ()
+
+
+def test_a_birth_that_is_taken_back_leaves_the_one_before_as_the_newest() -> None:
+    underway = Underway()
+    waits = underway.make(METER, is_birth=True)
+    underway.make(METER, is_birth=True)
+    underway.take_back(waits)
+    assert underway.is_unborn(METER, underway.made)
+    underway.leave(waits)
+    assert not underway.is_unborn(METER, underway.made)
+    assert underway.outdated() == set()
+    assert not underway.is_waiting(METER)
+
+
+def test_a_birth_that_never_leaves_is_not_made_for_ever() -> None:
+    """It is too large for the broker, say."""
+    one = dialect()
+    said(one, committed(OFFLINE, seq=1))
+    values = prop(1.0, 2.0, 3.0)
+    made = [
+        kinds(said(one, committed(values, seq=seq), is_backfill=True).publications)
+        for seq in range(2, 9)
+    ]
+    assert made.count(["DBIRTH em-01", "DDATA em-01"]) == MOST_TRIES + 1
+    assert made[-1] == ["DDATA em-01"]
+
+
+def test_values_of_a_connection_that_is_gone_hold_no_death_back() -> None:
+    one = dialect()
+    said(one, committed(prop(1.0, 2.0, 3.0), seq=1))
+    one.connect_spec(NOW)
+    leave(*one.connected(births(), (), NOW))
+    assert kinds(said(one, committed(OFFLINE, seq=2)).publications) == ["DDEATH em-01"]
+
+
+def test_what_was_made_beside_a_record_that_is_none_is_made_again() -> None:
+    """The bulkhead throws it away, and encodes the others once more."""
+    one = dialect()
+    poison = ReplyBody("r", "done", readback=prop("x", 2.0, 3.0))
+    leak, dead = committed(LEAK, GATE, seq=1), committed(OFFLINE, seq=2)
+    strange = committed(EventBody("e", "never_heard_of", 1, "raised"), GATEWAY_ITSELF, seq=3)
+    with pytest.raises(ValueError, match="DOUBLE"):
+        said(one, leak, dead, strange, committed(poison, seq=4))
+    again = said(one, leak, dead, strange).publications
+    assert kinds(again) == [
+        *("DBIRTH gate-01", "DDATA gate-01", "DDEATH em-01"),
+        *("NBIRTH", "DBIRTH gate-01", "NDATA"),
+    ]
+    old = committed(prop(1.0, 2.0, 3.0), seq=5)
+    with pytest.raises(ValueError, match="DOUBLE"):
+        said(one, old, committed(prop("x", 2.0, 3.0), seq=6), is_backfill=True)
+    revived = said(one, old, is_backfill=True).publications
+    assert kinds(revived) == ["DBIRTH em-01", "DDATA em-01"]
+
+
+def test_values_that_were_made_beside_a_record_that_is_none_hold_no_death_back() -> None:
+    one = dialect()
+    good, poison = (committed(prop(value, 2.0, 3.0), seq=n) for n, value in ((1, 1.0), (2, "x")))
+    with pytest.raises(ValueError, match="DOUBLE"):
+        said(one, good, poison)
+    leave(*said(one, good).publications)
+    assert kinds(said(one, committed(OFFLINE, seq=3)).publications) == ["DDEATH em-01"]
+
+
+def test_the_metrics_of_a_message_stand_in_the_order_of_their_times() -> None:
+    one = dialect()
+    snapshot = prop(1.0, 2.0, 3.0, offsets_ms=(-5, -900_000, 0), is_snapshot=True)
+    data = said(one, committed(snapshot)).publications[0]
+    event = EventBody("e1", "clock_step", 1, "raised")
+    leave(*said(one, committed(event, GATEWAY_ITSELF)).publications)
+    for message in (data, *one.received(_asked(), NOW_LATER).publications):
+        times = [metric["timestamp"] for metric in shown(message.payload)["metrics"]]
+        assert times == sorted(times), message.topic
 
 
 def test_a_reload_tells_what_changed_and_what_went() -> None:
@@ -302,6 +433,14 @@ def test_a_reload_tells_what_changed_and_what_went() -> None:
     assert kinds(one.reloaded(births(devices=[changed]), NOW)) == ["DDEATH gate-01", "DBIRTH em-01"]
     assert one.reloaded(births(devices=[changed]), NOW) == ()
     assert kinds(one.reloaded(births(), NOW)) == ["DBIRTH em-01", "DBIRTH gate-01"]
+
+
+def test_a_device_that_was_revived_and_went_dies_once() -> None:
+    one = dialect()
+    said(one, committed(OFFLINE, seq=1))
+    leave(*said(one, committed(EventBody("e", "leak", 3, "raised"), METER, seq=2)).publications)
+    assert kinds(one.reloaded(births(devices=[gate()]), NOW)) == ["DDEATH em-01"]
+    assert one.tick(Now(NOW.ms + REVIVED_MS, NOW.tq)) == ()
 
 
 def test_what_has_no_word_is_withheld_and_an_alarm_of_a_device_that_went_is_told() -> None:
@@ -328,6 +467,7 @@ def test_a_new_kind_of_event_is_born_before_it_is_told_and_only_once() -> None:
     one = dialect()
     first = said(one, committed(LEAK, GATE, seq=1)).publications
     assert kinds(first) == ["DBIRTH gate-01", "DDATA gate-01"]
+    leave(*first)
     assert kinds(said(one, committed(LEAK, GATE, seq=2)).publications) == ["DDATA gate-01"]
     strange = EventBody("e9", "never_heard_of", 1, "raised")
     node = said(one, committed(strange, GATEWAY_ITSELF, seq=3)).publications
@@ -372,6 +512,37 @@ def test_devices_have_the_names_of_the_platform() -> None:
 def test_a_name_that_a_pattern_gives_to_several_devices_counts_for_none() -> None:
     one = dialect(devices={"*": {"name": "all the same"}})
     assert said(one, committed(prop(1.0, 2.0, 3.0))).publications[0].topic.endswith("/em-01")
+
+
+def test_a_name_that_is_the_id_of_another_device_counts_for_none() -> None:
+    """The third has its id, as its name is that of two; so the first cannot have it for a name."""
+    names = {"em-01": {"name": "gate-01"}, "gate-01": {"name": "x"}, "em-02": {"name": "x"}}
+    one = dialect(devices=names)
+    third = replace(meter(), id=DeviceId("em-02"))
+    leave(*one.reloaded(births_of([meter(), gate(), third], door()), NOW))
+    born = kinds(one.received(_asked(), NOW_LATER).publications)
+    assert born == ["NBIRTH", "DBIRTH em-01", "DBIRTH gate-01", "DBIRTH em-02"]
+
+
+def test_a_device_that_gets_another_name_is_born_under_it() -> None:
+    one = dialect(devices={"*": {"name": "the only one"}})
+    leave(*one.reloaded(births(devices=[meter()]), NOW))
+    assert said(one, committed(prop(1.0, 2.0, 3.0))).publications[0].topic.endswith("/the only one")
+    again = one.reloaded(births(), NOW)  # now two have that name, so none has
+    assert kinds(again) == ["NBIRTH", "DBIRTH em-01", "DBIRTH gate-01"]
+    assert one.reloaded(births(), NOW) == ()
+
+
+def test_a_name_that_went_to_another_device_is_that_one() -> None:
+    one = dialect(devices={"em-01": {"name": "main"}, "em-02": {"name": "main"}})
+    other = replace(meter(), id=DeviceId("em-02"))
+    for devices in ([other], [meter()], [other], [meter()]):
+        one.reloaded(births_of(devices, door()), NOW)
+        written = command({"name": "u_a", "double_value": 1.0})
+        topic = "spBv1.0/hz-fc-001/DCMD/gw-03/main"
+        arrived = Arrival(SinkName("province"), topic, written, is_retained=False)
+        (found,) = one.received(arrived, NOW).commands
+        assert found.device == devices[0].id
 
 
 def test_the_heartbeat_never_repeats_and_keeps_its_place_in_the_sequence() -> None:

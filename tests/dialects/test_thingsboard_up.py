@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.contract import Encoded
+from gateway.dialects.contract import Encoded, Now
 from gateway.dialects.options import BadOption, made
-from gateway.dialects.thingsboard.dialect import DIALECT, ThingsBoard
+from gateway.dialects.thingsboard.dialect import DIALECT, LONGEST_GREETING_MS, ThingsBoard
 from gateway.dialects.thingsboard.options import ThingsBoardOptions
 from gateway.dialects.thingsboard.pack import json_value
 from gateway.dialects.thingsboard.up import SEVERITIES
-from gateway.model.ids import GATEWAY_ITSELF, DeviceId
+from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId
 from gateway.model.quality import GOOD, bad
 from gateway.model.record import Body, Committed, EventBody, ReplyBody, StateBody
 from tests.support.named_platforms import (
@@ -62,7 +63,8 @@ def thingsboard(**options: Any) -> ThingsBoard:
     """Return a dialect that is connected, and knows meter and gate."""
     dialect = ThingsBoard(setup_of({"token": SECRET_NAME, "audit": True, **options}, DEVICES))
     dialect.connect_spec(NOW)
-    dialect.connected(births(), (), NOW)
+    for publication in dialect.connected(births(), (), NOW):
+        publication.leaving()
     return dialect
 
 
@@ -244,6 +246,26 @@ def test_the_platform_tells_how_long_a_message_may_be(told: object, limit: int) 
     assert limit - 100 < max(sizes) <= limit
 
 
+def test_what_a_device_is_fits_too_and_what_cannot_is_left_out() -> None:
+    many = replace(
+        births()[0],
+        title={"en": "A" * 400},
+        location={"bldg": "B" * 400},
+        points=tuple(replace(births()[0].points[0], id=PointId(f"point_{n}")) for n in range(60)),
+    )
+    begun = thingsboard(max_message=1000).connected((many,), (), NOW)
+    attributes = [one for one in begun if one.topic == "v1/gateway/attributes"]
+    assert all(len(one.payload) <= 1000 for one in attributes)
+    told = {
+        key: value
+        for one in attributes
+        for key, value in json.loads(one.payload)["Meter 1"].items()
+    }
+    assert told.keys() == {"kind", "vendor", "model", "title", "place"}, (
+        "not the units of 60 points"
+    )
+
+
 # --- events and states
 
 
@@ -302,12 +324,61 @@ def test_a_device_that_is_offline_is_said_to_be_at_the_next_connect() -> None:
     begun = topics(dialect.connected(births(), (), NOW))[2:]
     assert begun == [
         'v1/gateway/connect {"device":"Meter 1","type',
+        'v1/gateway/connect {"device":"gate-01","type',
         'v1/gateway/attributes {"Meter 1":{"online":fals',
         'v1/gateway/disconnect {"device":"Meter 1"}',
-        'v1/gateway/connect {"device":"gate-01","type',
     ]
     dialect.encode([committed(StateBody(True, "answers", 2))], NOW, is_backfill=False)
     assert "disconnect" not in "".join(topics(dialect.connected(births(), (), NOW)))
+
+
+def test_no_record_overtakes_the_connects_of_its_devices() -> None:
+    """The platform would make a device that it first hears of by an event, with profile default."""
+    dialect = thingsboard()
+    begun = dialect.connected(births(), (), NOW)
+    connects = [one for one in begun if one.topic == "v1/gateway/connect"]
+    for one in connects:
+        assert not dialect.is_ready(NOW)
+        assert one.leaving() == one.payload
+    assert dialect.is_ready(NOW)
+    dialect.connected(births(), (), NOW)
+    assert not dialect.is_ready(NOW)
+    assert dialect.is_ready(Now(NOW.ms + LONGEST_GREETING_MS, NOW.tq)), "it gives up by itself"
+    assert dialect.is_ready(Now(NOW.ms - 1, NOW.tq)), "whatever happens to the clock"
+    assert ThingsBoard(setup_of({}, {})).is_ready(NOW)
+
+
+def test_two_devices_of_one_name_are_not_told_as_one() -> None:
+    dialect = ThingsBoard(setup_of({}, {"*": {"name": "all the same"}}))
+    begun = dialect.connected(births(), (), NOW)
+    assert [one.topic for one in begun].count("v1/gateway/connect") == 1
+    for one in begun:
+        one.leaving()
+    assert dialect.is_ready(NOW)
+    event = committed(EventBody("e", "leak", 3, "raised"), GATE, seq=2)
+    state = committed(StateBody(False, "timeout", 1), GATE, seq=3)
+    encoded = dialect.encode(
+        [committed(prop(1.0, 2.0, 3.0), seq=1), event, state], NOW, is_backfill=False
+    )
+    assert is_whole(encoded, [1, 2, 3])
+    assert [one.seqs for one in encoded.refused] == [(2,), (3,)]
+    assert "gate-01" in encoded.refused[0].reason
+    assert dialect.reloaded(births()[:1], NOW) == (), "its name is still there"
+
+
+def test_what_is_encoded_once_more_tells_its_quality_once_more() -> None:
+    """Its message was too large, or the platform busy, or another record of the batch no record."""
+    dialect = thingsboard()
+    doubtful = committed(prop(1.0, 2.0, 3.0, marks=(GOOD, bad("crc"), GOOD)), seq=5)
+    poison = committed(prop(float("nan"), 2.0, 3.0), seq=6)
+    with pytest.raises(ValueError, match="no JSON number"):
+        dialect.encode([doubtful, poison], NOW, is_backfill=False)
+    for _ in range(2):
+        again = rows(dialect.encode([doubtful], NOW, is_backfill=False))["Meter 1"][0]["values"]
+        assert again["voltage__q"] == "crc"
+    after = committed(prop(1.0, 2.0, 3.0, marks=(GOOD, bad("crc"), GOOD)), seq=7)
+    later = rows(dialect.encode([after], NOW, is_backfill=False))["Meter 1"][0]["values"]
+    assert "voltage__q" not in later
 
 
 def test_a_reload_says_who_came_changed_and_went() -> None:

@@ -5,9 +5,10 @@ The platform checks every signature, answers logins, confirms reports, sends com
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
         yield City(slave, broker, tmp_path)
 
 
-ALIYUN = "device_secret: {env: SECRET_GW}, subscribe: wildcard, time_every: 1"
+ALIYUN = "device_secret: {env: SECRET_GW}, time_every: 1"
 
 
 def test_alink_logs_in_and_receives_live_values_events_states_and_commands(city: City) -> None:
@@ -207,3 +208,86 @@ def test_alink_onenet_topics_with_a_dollar_arrive(city: City) -> None:
     log = city.broker.read_log()
     assert "as gw51 (" in log
     assert "u'pkGw'" in log
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one platform of the family says what the test looks for."""
+
+    profile: str
+    live: str
+    """End of the topic of values."""
+    values: str
+    """Member that holds them."""
+    ask: str
+    """Topic of a set, and what stands beside its `params`."""
+    beside: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    is_timed: bool = False
+    event: str = "pack/post"
+
+
+GATEWAY, PLANT = "/sys/pkGw/gw51/", "/sys/pkPlant/plant-1/"
+SET = "thing/service/property/set"
+PLANT_ID = {"productKey": "pkPlant", "deviceKey": "plant-1"}
+WAYS = (
+    Way("sagoo", "pack/post", "properties", PLANT + SET, is_timed=True),
+    Way("xunji", "pack/post", "properties", GATEWAY + SET, {"identity": PLANT_ID}),
+    Way("yudao", "pack/post", "properties", PLANT + "thing/property/set"),
+    Way(
+        "enos",
+        "measurepoint/post/batch",
+        "measurepoints",
+        PLANT + "thing/service/measurepoint/set",
+        event="thing/event/flood/post",
+    ),
+)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.profile)
+def test_alink_relatives_receive_values_and_events_and_obey(city: City, way: Way) -> None:
+    site = city.site(f"profile: {way.profile}, device_secret: {{env: SECRET_GW}}")
+    with (
+        AlinkPlatform(city.broker.port, secrets=SECRETS) as platform,
+        running_gateway(site, city.base) as gateway,
+    ):
+        live = platform.wait_for(
+            way.live, lambda m: "level" in m.devices().get("plant-1", {}).get(way.values, {})
+        )
+        level = live.devices()["plant-1"][way.values]["level"]
+        assert (level["value"] if way.is_timed else level) == 10.0
+        assert b"10.0" in live.payload, "a float keeps its point"
+        if way.profile == "enos":
+            assert platform.online == set(SECRETS)
+        city.slave.put_bit(1, 8, is_on=True)
+        flood = platform.wait_for(way.event, lambda m: b"flood" in m.payload + m.topic.encode())
+        assert b"raised" in flood.payload
+        done = platform.ask(way.ask, {"level": 42.0}, **way.beside)
+        assert (done["code"], done["data"]) == (200, {"level": 42.0})
+        assert city.slave.register(1, 0) == 420
+        assert platform.ask(way.ask, {"level": 100.1}, **way.beside)["code"] == 460
+        until(lambda: depth(gateway, "city") < 20, "confirmed records are done")
+        assert sink_status(gateway, "city")["refused"] == 0
+
+
+def test_alink_a_device_that_the_platform_disables_is_held_until_it_is_enabled(city: City) -> None:
+    def say(status: int) -> None:
+        name = {"productKey": "pkPlant", "deviceName": "plant-2"}
+        params = {"status": status, "subList": [name]}
+        body = {"id": f"t{status}", "params": params, "method": "thing.topo.change"}
+        platform.say(GATEWAY + "thing/topo/change", body)
+        platform.wait_for("topo/change_reply", lambda m: m.body["id"] == f"t{status}")
+
+    with (
+        AlinkPlatform(city.broker.port, secrets=SECRETS) as platform,
+        running_gateway(city.site(ALIYUN), city.base) as gateway,
+    ):
+        platform.wait_for("pack/post", lambda m: "plant-2" in m.devices())
+        say(8)
+        city.slave.put(2, 0, 777)
+        until(lambda: asked(gateway, "status")["outbox"]["refused"], "its records are kept")
+        assert not [m for m in platform.of("pack/post") if b"77.7" in m.payload]
+        logins = len(platform.of("combine/login"))
+        say(2)
+        platform.wait(lambda: len(platform.of("combine/login")) > logins, "a login at once")
+        city.slave.put(2, 0, 888)
+        platform.wait_for("/post", lambda m: b"88.8" in m.payload)

@@ -167,6 +167,28 @@ def test_thingsboard_history_has_its_own_time_and_fits_the_limit_of_the_session(
     assert all(length(one) <= MAX_PAYLOAD for one in packed), "as the platform wants it"
 
 
+def test_thingsboard_no_event_overtakes_the_connect_that_makes_its_device(plant: Plant) -> None:
+    """On a narrow window events go first; the platform would make their devices by default."""
+    script = ThingsBoardPlatform()
+    plant.slave.put_bit(1, 0, is_on=True)
+    plant.slave.silent.add(2)
+    with (
+        mosquitto(plant.base) as broker,
+        ScriptedPlatform(broker.port, FILTERS, script) as platform,
+    ):
+        file = site(plant, broker)
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("dialect:", "window: 1\n    dialect:"), encoding="utf-8")
+        broker.freeze()
+        with running_gateway(file, plant.base) as gateway:
+            until(lambda: status(gateway)["committed"] >= RECORDS_THAT_WAIT, "an event waits")
+            broker.thaw()
+            platform.wait(lambda _: script.attribute("Plant 1", "alarm_leak_wet"), "an alarm")
+            platform.wait(lambda _: script.attribute("p-2", "online") is False, "who is offline")
+            assert gateway.stop() == 0
+    assert not script.made_by_default
+
+
 def newest(script: ThingsBoardPlatform) -> int:
     device = script.devices.get("Plant 1")
     return max(device.series.get("count", {0: 0})) if device else 0

@@ -14,6 +14,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from types import TracebackType
 from typing import Any, Self, cast
@@ -24,6 +25,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 WAIT_S = 30.0
 """Generous: it only ends tests that would fail anyway."""
 SIGN_ERROR = 6287
+ENOS_PARTLY = 723
+"""EnOS: some are logged in, and named."""
 SERVER_AHEAD_MS = 40_000
 """How far the platform's clock is ahead of what it is asked with."""
 
@@ -31,6 +34,11 @@ SERVER_AHEAD_MS = 40_000
 def listed(found: object) -> list[Any]:
     """Return a list as it is, and anything else as the one thing in a list."""
     return cast("list[Any]", found) if isinstance(found, list) else [found]
+
+
+def _name(identity: Mapping[str, str]) -> str:
+    """Return how a sub-device is called; platforms differ in the word for it."""
+    return identity.get("deviceName") or identity["deviceKey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,12 @@ class Heard:
         """Return what a batch or history says, by name of the sub-device."""
         params: Any = self.body["params"]
         found = params["subDevices"] if "subDevices" in params else listed(params)
-        return {each["identity"]["deviceName"]: each for each in found}
+        devices: dict[str, dict[str, Any]] = {}
+        for each in found:  # EnOS: an entry for each moment
+            known = devices.setdefault(_name(each.get("identity", each)), {**each})
+            if "measurepoints" in each:
+                known["measurepoints"] = {**known["measurepoints"], **each["measurepoints"]}
+        return devices
 
 
 class AlinkPlatform:
@@ -151,6 +164,8 @@ class AlinkPlatform:
             return
         if topic.endswith(("combine/login", "combine/batch_login")):
             self._log_in(heard)
+        elif topic.endswith("combine/login/batch"):
+            self._log_in_enos(heard)
         elif topic.endswith(("combine/logout", "combine/batch_logout")):
             params: Any = heard.body["params"]
             self._log_out(listed(params))
@@ -162,7 +177,7 @@ class AlinkPlatform:
             self._reply(heard, topic + end, 200)
         elif topic.startswith("/ext/ntp/") and topic.endswith("/request"):
             self._tell_time(heard)
-        elif topic.endswith("/post"):
+        elif topic.endswith(("/post", "post/batch")):
             self._reply(heard, topic + end, 200)
 
     def _log_in(self, heard: Heard) -> None:
@@ -173,6 +188,23 @@ class AlinkPlatform:
             self._reply(heard, heard.topic + "_reply", 200)
         else:
             self._reply(heard, heard.topic + "_reply", SIGN_ERROR)
+
+    def _log_in_enos(self, heard: Heard) -> None:
+        params = heard.body["params"]
+        inside = [each for each in params["subDevices"] if self._is_hashed(each, params)]
+        self.online.update(f"{each['productKey']}/{each['deviceKey']}" for each in inside)
+        code = 200 if len(inside) == len(params["subDevices"]) else ENOS_PARTLY
+        data = {"loginedSubDevices": inside}
+        body = {"id": heard.body["id"], "code": code, "data": data}
+        self.say(heard.topic + "_reply", body)
+
+    def _is_hashed(self, device: dict[str, str], params: dict[str, str]) -> bool:
+        secret = self.secrets.get(f"{device['productKey']}/{device['deviceKey']}")
+        signed = (
+            f"clientId{params['clientId']}deviceKey{device['deviceKey']}"
+            f"productKey{device['productKey']}timestamp{params['timestamp']}{secret}"
+        )
+        return device["sign"] == sha256(signed.encode()).hexdigest().upper()
 
     def _is_signed(self, device: dict[str, str]) -> bool:
         secret = self.secrets.get(f"{device['productKey']}/{device['deviceName']}")
@@ -186,7 +218,7 @@ class AlinkPlatform:
 
     def _log_out(self, devices: list[dict[str, str]]) -> None:
         for each in devices:
-            self.online.discard(f"{each['productKey']}/{each['deviceName']}")
+            self.online.discard(f"{each['productKey']}/{_name(each)}")
 
     def _tell_time(self, heard: Heard) -> None:
         sent = int(heard.body["deviceSendTime"])

@@ -57,6 +57,9 @@ def meter_birth(device: str = "em-01") -> Birth:
         BirthPoint(PointId("count"), "int", None, None, "P0", "L1"),
         BirthPoint(PointId("relay"), "bool", None, None, "P0", "L1", is_writable=True),
         BirthPoint(PointId("p_limit"), "float", "kW", None, "P0", "L1", is_writable=True),
+        BirthPoint(
+            PointId("mode"), "enum", None, None, "P0", "L1", ("off", "auto", "on"), is_writable=True
+        ),
     )
     return Birth(DeviceId(device), "meter.electricity", None, None, points)
 

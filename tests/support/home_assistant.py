@@ -1,25 +1,45 @@
 """Home Assistant by script: makes entities of discovery messages, and shows their states.
 
 As in the MQTT integration of Home Assistant (components/mqtt: discovery.py, mixins.py, sensor.py,
-binary_sensor.py, switch.py, event.py): what is retained counts for entities and states, and not for
-events; a state of null is unknown; an entity is there when all its availability topics say so.
+binary_sensor.py, switch.py, text.py, event.py): what is retained counts for entities and states,
+and not for events; an entity is there when all its availability topics say so.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 
-from gateway.dialects.homeassistant.entities import VALUE
+from gateway.dialects.homeassistant.entities import TEXT_VALUE, VALUE
 from tests.support.scripted_platform import WAIT_S, ScriptedPlatform
 
 TOPIC = re.compile(r"homeassistant/(\w+)/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)/config")
 COMPONENTS = {"sensor", "binary_sensor", "switch", "number", "select", "text", "event"}
 UNAVAILABLE, UNKNOWN = "unavailable", "unknown"
+NOT_TAKEN = "the state before"
+"""What is shown on when a state is none of the options of a sensor."""
+_NUMERIC = ("device_class", "state_class", "unit_of_measurement", "suggested_display_precision")
+"""With any of these a sensor expects a number (components/sensor: _numeric_state_expected)."""
+
+
+def shown_state(config: Mapping[str, Any], said: str) -> str:
+    """Return what an entity shows of a state, as its component has it (release 2024.3.3)."""
+    value = json.loads(said)["value"]
+    assert config["value_template"] in {VALUE, TEXT_VALUE}
+    if value is None:
+        value = UNKNOWN if config["value_template"] == TEXT_VALUE else None
+    rendered = str(value)
+    is_enum = config.get("device_class") == "enum"
+    if is_enum and rendered not in config["options"]:
+        return NOT_TAKEN
+    is_text = config["component"] == "sensor" and not any(key in config for key in _NUMERIC)
+    if is_enum or is_text or config["component"] == "text":
+        return rendered
+    return UNKNOWN if rendered == "None" else rendered
 
 
 class HomeAssistant(ScriptedPlatform):
@@ -51,9 +71,7 @@ class HomeAssistant(ScriptedPlatform):
         said = self._last.get(config["state_topic"])
         if "value_template" not in config:
             return said or UNKNOWN
-        assert config["value_template"] == VALUE
-        value = None if said is None else json.loads(said)["value"]
-        return UNKNOWN if value is None else str(value)
+        return UNKNOWN if said is None else shown_state(config, said)
 
     def until(self, is_true: Callable[[], object], what: str) -> None:
         """Return when something holds; looked at after every message."""

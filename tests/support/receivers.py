@@ -34,17 +34,23 @@ class Receiver:
     def __init__(
         self, folder: Path, broker: int | str, name: str = "copy-1", *options: str
     ) -> None:
-        """Start it on the store `records.db` of this folder, at a loopback port or a URL."""
+        """Start it on the store `records.db` of this folder, at a loopback port or a URL.
+
+        With an empty name it gets no client id.
+        """
         url = broker if isinstance(broker, str) else f"mqtt://127.0.0.1:{broker}"
         self.store = folder / "records.db"
         self.name = name
         self.said: list[str] = []
         self._is_ready = threading.Event()
+        """It stands, or it has ended without."""
+        self._has_begun = False
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "simulators.cli", "platform"),
-                *("--broker", url, "--client-id", name),
-                *("--store", str(self.store), *options),
+                *("--broker", url, "--store", str(self.store)),
+                *(("--client-id", name) if name else ()),
+                *options,
             ],
             cwd=ROOM,
             stdout=subprocess.PIPE,
@@ -61,7 +67,7 @@ class Receiver:
         """Return when its subscriptions stand."""
         for thread in self._threads:
             thread.start()
-        if not self._is_ready.wait(WAIT_S) or self._process.poll() is not None:
+        if not self._is_ready.wait(WAIT_S) or not self._has_begun:
             self.kill()
             raise AssertionError(f"{self.name} did not start: {self.said}")
         return self
@@ -144,6 +150,7 @@ class Receiver:
         for line in self._process.stderr:
             self.said.append(line.rstrip("\n"))
             if " receives from " in line:
+                self._has_begun = True
                 self._is_ready.set()
         self._is_ready.set()
 

@@ -122,6 +122,11 @@ def value_of(metric: Mapping[str, Any]) -> Any:
     return None
 
 
+def bd_seq_of(payload: Mapping[str, Any]) -> int:
+    """Return the bdSeq of an NBIRTH or NDEATH, as `shown` gives it."""
+    return value_of(next(metric for metric in payload["metrics"] if metric["name"] == "bdSeq"))
+
+
 def command(*metrics: Mapping[str, Any], timestamp: int | None = 1_763_888_400_000) -> bytes:
     """Return the payload of a command, written by Google's protobuf."""
     proto = ProtoPayload()
@@ -263,9 +268,7 @@ class HostBook:
         match heard.kind:
             case "NBIRTH":
                 rules.is_alive = True
-                rules.bd_seq = next(
-                    value_of(m) for m in heard.payload["metrics"] if m["name"] == "bdSeq"
-                )
+                rules.bd_seq = bd_seq_of(heard.payload)
                 for twin in self.twins.values():
                     twin.is_alive = False
                 self._born("", heard)
@@ -274,7 +277,7 @@ class HostBook:
             case "DDEATH":
                 self.twin(heard.device or "").is_alive = False
             case "NDEATH":
-                if value_of(heard.payload["metrics"][0]) == rules.bd_seq:
+                if bd_seq_of(heard.payload) == rules.bd_seq:
                     rules.is_alive = False
                     for twin in self.twins.values():
                         twin.is_alive = False

@@ -108,7 +108,8 @@ class Platforms:
             read_secret,
             lambda: around.post.configuration,
         )
-        dialect = in_seal(registry.load(sink.dialect).make(setup), sink.payload, read_secret)
+        spec = registry.load(sink.dialect)
+        dialect = in_seal(spec.make(setup), sink.payload, read_secret)
         uplink = Uplink(
             sink,
             lambda: connect_spec(dialect, around),
@@ -121,6 +122,7 @@ class Platforms:
             outbox.feed(sink.name),
             uplink,
             sink=sink,
+            spec=spec,
             census=self._census(site, sink),
             passage=Passage(self._doors.of(sink.name)),
             standing=Standing(sink.name, known_of(sink.name, outbox.states(EVENTS_ROOM))),

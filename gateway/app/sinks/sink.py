@@ -18,7 +18,7 @@ from gateway.app.sinks.doubts import Doubts
 from gateway.app.sinks.encoder import Encoder
 from gateway.app.sinks.hearing import Hearing
 from gateway.app.sinks.streams import DENIED, LOOKED_AT, RETRY_S, SOON_S, Stream
-from gateway.dialects.contract import Dialect
+from gateway.dialects.contract import Dialect, DialectSpec
 from gateway.model.publication import Fate, Outcome, Publication
 from gateway.model.record import Lane, StateChange
 from gateway.outbox.feed import FeedBatch, Room, SinkFeed
@@ -57,6 +57,7 @@ class SinkTask:
         uplink: Uplink,
         *,
         sink: Sink,
+        spec: DialectSpec,
         census: Census,
         passage: Passage,
         standing: Standing,
@@ -68,7 +69,7 @@ class SinkTask:
         self.uplink = uplink
         self.census = census
         self.doubts = Doubts(dialect, feed, uplink)
-        self._encoder = Encoder(dialect, passage, feed, self.doubts)
+        self._encoder = Encoder(spec, dialect, passage, feed, self.doubts)
         self._hearing = Hearing(dialect, feed, uplink, self.doubts)
         self._standing = standing
         self._moved_at: float | None = None
@@ -141,11 +142,8 @@ class SinkTask:
             is_possible=self.uplink.spec.echo is not None,
         )
         self.feed.requeue()
-        self._flights.clear()
-        self._backfill.clear()
-        self._awaited.clear()
-        self._pending.clear()
-        self._old.clear()
+        for part in (self._flights, self._backfill, self._awaited, self._pending, self._old):
+            part.clear()
         self._retry.set()
 
     async def _serve(self, around: Around) -> None:
@@ -278,8 +276,7 @@ class SinkTask:
             case Fate.REFUSED:
                 self._take_refused(flight, outcome)
             case Fate.TOO_LARGE if len(covers) > 1:
-                self._backfill.most = max(1, len(covers) // 2)
-                self.feed.again(lane, covers)
+                self._take_apart(flight, outcome)
             case Fate.TOO_LARGE:
                 self.doubts.dead_letters += 1
                 self.feed.too_large(lane, covers)
@@ -317,6 +314,15 @@ class SinkTask:
         for stream in () if flight is None or DENIED not in reason else flight.streams:
             self.doubts.streams.refused(stream, reason)
         self.feed.refused(publication.lane, publication.covers, reason)
+
+    def _take_apart(self, flight: _Flight | None, outcome: Outcome) -> None:
+        """Send again in smaller messages what was too large in one."""
+        lane, covers = outcome.publication.lane, outcome.publication.covers
+        if flight is not None and flight.backfill_bytes:
+            self._backfill.most = max(1, len(covers) // 2)
+        else:
+            self._encoder.part(lane, covers)
+        self.feed.again(lane, covers)
 
     async def _say(self, publications: Sequence[Publication]) -> None:
         """Send what the dialect has to say beside records: answers, logins, questions."""

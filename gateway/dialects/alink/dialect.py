@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from gateway.dialects.alink.down import Asked, Questions
+from gateway.dialects.alink.declared import LOSSES, SENT
+from gateway.dialects.alink.down import Questions
 from gateway.dialects.alink.logins import Desk
 from gateway.dialects.alink.names import Ids, Name, Names
+from gateway.dialects.alink.notices import TOPO_CHANGE, read_notice
 from gateway.dialects.alink.options import AlinkDevice, AlinkOptions
 from gateway.dialects.alink.pending import NO_SESSION, Pending, ranges_of
 from gateway.dialects.alink.profile import Session
@@ -16,8 +18,10 @@ from gateway.dialects.alink.session import SUCCESS, Sessions
 from gateway.dialects.alink.sign import LOGINS, Signer
 from gateway.dialects.alink.text import Writer
 from gateway.dialects.alink.up import Batch, Tools
+from gateway.dialects.asked import Wrong
 from gateway.dialects.contract import (
     Birth,
+    CannotConnect,
     DialectSetup,
     DialectSpec,
     Dropped,
@@ -26,14 +30,17 @@ from gateway.dialects.contract import (
     Ranges,
     Received,
     RefusedRecords,
-    Sent,
 )
+from gateway.dialects.json_text import text
 from gateway.dialects.options import made
 from gateway.dialects.strict_json import NotStrictJson, loads
+from gateway.dialects.told_time import SLOW, platform_time
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.publication import Arrival, ConnectSpec, Publication, Subscription
 from gateway.model.record import Committed, Lane
 
+MAX_REPLY_BYTES = 128 * 1024
+"""Of a reply about fifty sub-devices, each with what the platform has against it."""
 MAX_REMARKS = 20
 """Complaints that are audited in one connection; a platform that dislikes all says so each time."""
 _REPLIES = ("_reply", "/reply")
@@ -47,7 +54,7 @@ class Alink:
     def __init__(self, setup: DialectSetup) -> None:
         """Take who we are and where messages go."""
         options = made(AlinkOptions, setup.sink.options)
-        profile = options.resolved()
+        profile = options.resolved(setup.sink.host)
         names = Names(setup, options, profile)
         desk = Desk(profile, options, names, Ids())
         self._setup = setup
@@ -55,11 +62,11 @@ class Alink:
         self._profile = profile
         self._names = names
         self._sessions = Sessions(desk, setup.secret)
-        self._pending = Pending()
+        self._is_confirmed = setup.sink.ack == "app"
+        self._pending = Pending(is_confirmed=self._is_confirmed)
         self._questions = Questions(
             profile, names, services=options.services, ttl_ms=int(options.command_ttl * 1000)
         )
-        self._is_confirmed = setup.sink.ack == "app"
         writer = Writer(profile, in_seconds=options.time_unit == "s")
         self._tools = Tools(
             desk,
@@ -71,6 +78,7 @@ class Alink:
         )
         self._devices: tuple[DeviceId, ...] = ()
         self._asked_time_ms: int | None = None
+        self._is_time_told = False
         self._remarks = 0
 
     # --- connection
@@ -79,9 +87,11 @@ class Alink:
         """Return credentials of this moment, and the topics of replies and commands.
 
         Raises:
-            CannotConnect: the key of an OneNET device is no base64.
+            CannotConnect: the platform refuses the keep-alive; or the key of an OneNET device is no
+                base64.
             SettingsError: the secret is not there.
         """
+        self._check_keepalive()
         filters = tuple(Subscription(topic) for topic in self._filters())
         write, secret = LOGINS.get(self._profile.auth), self._options.device_secret
         if write is None or secret is None:
@@ -91,17 +101,28 @@ class Alink:
         login = write(self._names.own, self._setup.secret(secret), signer)
         return ConnectSpec(login.client_id, None, filters, login.username, login.password)
 
+    def _check_keepalive(self) -> None:
+        """Say what the platform would refuse without a reason. Raises CannotConnect."""
+        sink, (low, high) = self._setup.sink, self._profile.keepalive_s
+        if self._profile.is_vendors(sink.host) and not low <= sink.keepalive_s <= high:
+            raise CannotConnect(
+                f"{sink.host} refuses a keep-alive of {sink.keepalive_s} s: write `keepalive:` of "
+                f"{low} s to {high} s"
+            )
+
     def _filters(self) -> list[str]:
         """Return topics of replies and commands; none of them matches what we publish."""
         profile, names = self._profile, self._names
         own = f"{names.own.product}/{names.own.device}"
         topics = [names.topic(path + profile.post_reply) for path in self._paths()]
-        whose = names.own if profile.events_in_pack else Name("+", "+")
-        topics.append(names.topic(self._event_path() + profile.post_reply, whose))
+        events = self._event_path() + profile.post_reply
+        speakers = names.listened(is_wide=not profile.events_in_pack)
+        topics += [names.topic(events, name) for name in speakers]
         topics += self._login_replies(own)
-        topics += self._questions.filters("+/+" if profile.uses_wildcard else own)
+        for name in names.listened(is_wide=profile.uses_wildcard):
+            topics += self._questions.filters(f"{name.product}/{name.device}")
         if profile.has_ext:
-            topics += [f"{_NTP}{own}/response", f"{_ERROR}{own}"]
+            topics += [f"{_NTP}{own}/response", f"{_ERROR}{own}", names.topic(TOPO_CHANGE)]
         return topics
 
     def _paths(self) -> list[str]:
@@ -160,6 +181,7 @@ class Alink:
         if not (self._profile.has_ext and every_ms and is_due):
             return ()
         self._asked_time_ms = now.ms
+        self._is_time_told = False
         topic = f"{_NTP}{self._names.own.product}/{self._names.own.device}/request"
         payload = f'{{"deviceSendTime":"{now.ms}"}}'.encode()
         return (Publication(topic, payload, Lane.EVENT, qos=0),)
@@ -184,19 +206,36 @@ class Alink:
         """Return confirmations, commands and the time; what is not for us is ignored."""
         topic = arrival.topic
         asked = self._questions.asked(topic)
-        if asked is not None:
-            return self._command(arrival, asked, now)
-        if topic.startswith(_NTP):
-            return self._time(arrival, now)
-        if topic.startswith(_ERROR) or topic.endswith(_REPLIES):
-            return self._reply(arrival, now)
-        return Received()
-
-    def _command(self, arrival: Arrival, asked: Asked, now: Now) -> Received:
+        is_reply = topic.startswith(_ERROR) or topic.endswith(_REPLIES)
+        is_time, is_notice = topic.startswith(_NTP), topic == self._names.topic(TOPO_CHANGE)
+        if asked is None and not (is_reply or is_time or is_notice):
+            return Received()
         if arrival.is_retained:
-            return Received(dropped=(Dropped(arrival.topic, "retained: it may be from any time"),))
-        command = self._questions.command(arrival, asked, now)
-        return Received() if command is None else Received(commands=(command,))
+            return _dropped(arrival, "retained: it may be from any time")
+        if asked is not None:
+            command = self._questions.command(arrival, asked, now)
+            return Received() if command is None else Received(commands=(command,))
+        if is_notice:
+            return self._notice(arrival, now)
+        return self._time(arrival, now) if is_time else self._reply(arrival, now)
+
+    def _notice(self, arrival: Arrival, now: Now) -> Received:
+        """Hold the records of devices that were deleted or disabled; log in those that came."""
+        try:
+            notice = read_notice(arrival, self._profile)
+        except Wrong as error:
+            return _dropped(arrival, str(error))
+        found = [self._names.ours(name) for name in notice.names]
+        devices = [each for each in found if each is not None and each != GATEWAY_ITSELF]
+        payload = f'{{"id":{text(notice.id)},"code":200,"data":{{}}}}'.encode()
+        said = [Publication(f"{arrival.topic}_reply", payload, Lane.EVENT)]
+        if notice.is_taken:
+            said += self._sessions.allowed(devices, now.ms)
+        else:
+            self._sessions.banned(devices, f"{notice.word} on the platform", now.ms)
+        told = f"{notice.word} on the platform: {', '.join(devices[:MAX_REMARKS])}"
+        remarks = self._remark(arrival.topic, told) if devices else ()
+        return Received(publications=tuple(said), remarks=remarks)
 
     def _time(self, arrival: Arrival, now: Now) -> Received:
         """help.aliyun.com/document_detail/102509.html: half of what came and went is the way."""
@@ -207,17 +246,21 @@ class Alink:
                 for key in ("deviceSendTime", "serverRecvTime", "serverSendTime")
             )
         except (NotStrictJson, KeyError, ValueError) as error:
-            return Received(dropped=(Dropped(arrival.topic, f"no time in it: {error}"),))
-        return Received(platform_ms=(came + left + now.ms - sent) // 2)
+            return _dropped(arrival, f"no time in it: {error}")
+        if sent != self._asked_time_ms or self._is_time_told:
+            return _dropped(arrival, "no answer to the last question")
+        self._is_time_told = True
+        told_ms = platform_time(sent, came, left, now.ms)
+        return _dropped(arrival, SLOW) if told_ms is None else Received(platform_ms=told_ms)
 
     def _reply(self, arrival: Arrival, now: Now) -> Received:
         try:
             fields = _fields(arrival)
         except NotStrictJson as error:
-            return Received(dropped=(Dropped(arrival.topic, str(error)),))
+            return _dropped(arrival, str(error))
         id_, code = str(fields.get("id")), fields.get("code")
         if not isinstance(code, int) or isinstance(code, bool):
-            return Received(dropped=(Dropped(arrival.topic, "no code in it"),))
+            return _dropped(arrival, "no code in it")
         if arrival.topic.startswith(_ERROR):
             return self._error(arrival, code, fields, now)
         outcome = self._sessions.answered(id_, code, fields, now.ms)
@@ -235,7 +278,8 @@ class Alink:
         why = f"the platform answered {code}"
         received = self._pending.answered(id_, code, why)
         if code == NO_SESSION:
-            return Received(publications=self._sessions.lost(devices, now.ms))
+            lost = () if self._is_confirmed else self._remark(arrival.topic, f"{why}: lost there")
+            return Received(publications=self._sessions.lost(devices, now.ms), remarks=lost)
         if code == SUCCESS and self._is_confirmed:
             return received
         if code == SUCCESS or not devices:
@@ -265,67 +309,17 @@ class Alink:
         return (Ranges(self._setup.ep, ranges_of(seqs)),) if seqs else ()
 
 
+def _dropped(arrival: Arrival, reason: str) -> Received:
+    return Received(dropped=(Dropped(arrival.topic, reason),))
+
+
 def _fields(arrival: Arrival) -> dict[str, Any]:
-    found = loads(arrival.payload)
+    found = loads(arrival.payload, max_bytes=MAX_REPLY_BYTES)
     if not isinstance(found, dict):
         raise NotStrictJson("not a JSON object")
     return cast("dict[str, Any]", found)
 
 
-LOSSES = (
-    "Units, resolution and titles are in the thing model, not in messages.",
-    "Why a value is not good (`qr`) is told with `quality: event` only; else it is left out.",
-    "Simulated values are not marked, but with `quality: event`.",
-    "`tq` (how far the clock can be believed) and `pv` (the record before) are lost.",
-    "A batch names the identity of its first and last record only; `ids: number` (OneNET) none.",
-    "Severity becomes info, alert or error; the number is the output `sev` of the event.",
-    "Audit entries (`log`) are not sent.",
-    "One property or service a request; a request for several properties is refused.",
-    "yudao, XunJi: values have no time, so values older than 30 s are not sent.",
-    "SagooIoT: there is no history; old values come like live ones, with their time.",
-    "yudao, SagooIoT, XunJi: nobody logs in; online and offline are an event of the device.",
-    "EnOS: records that are refused in part are refused as a whole message, then one by one.",
-)
-
-SENT = (
-    Sent(
-        "values and events of sub-devices",
-        "/sys/{product}/{gateway}/thing/event/property/pack/post",
-        "OneNET (`$sys`): `thing/pack/post`; EnOS: `thing/measurepoint/post/batch`",
-    ),
-    Sent(
-        "values of the gateway",
-        "/sys/{product}/{gateway}/thing/event/property/post",
-        "yudao, OneNET: `thing/property/post`",
-    ),
-    Sent(
-        "values older than 30 s",
-        "/sys/{product}/{gateway}/thing/event/property/history/post",
-        "OneNET: `thing/history/post`; EnOS: `thing/measurepoint/resume/batch`",
-    ),
-    Sent(
-        "events of the gateway, gaps",
-        "/sys/{product}/{gateway}/thing/event/{type}/post",
-        "yudao, OneNET: `thing/event/post`",
-    ),
-    Sent(
-        "login and logout of sub-devices",
-        "/ext/session/{product}/{gateway}/combine/{what}",
-        "EnOS: `combine/login/batch`; OneNET: `thing/sub/login`, `thing/sub/logout`",
-    ),
-    Sent(
-        "reply to a service",
-        "/sys/{product}/{device}/thing/service/{service}_reply",
-        "OneNET: `thing/sub/service/invoke_reply`",
-    ),
-    Sent(
-        "reply to properties that are set",
-        "/sys/{product}/{device}/thing/service/property/set_reply",
-        "yudao: `thing/property/set_reply`; EnOS: `thing/service/measurepoint/set_reply`; "
-        "OneNET: `thing/sub/property/set_reply`",
-    ),
-    Sent("question for the time", "/ext/ntp/{product}/{gateway}/request", "aliyun"),
-)
 DIALECT = DialectSpec(
     Alink,
     has_app_ack=True,

@@ -69,7 +69,7 @@ class Questions:
     # --- where
 
     def filters(self, whose: str) -> tuple[str, ...]:
-        """Return the topics to listen to for commands, below `{product}/{device}` or `+/+`."""
+        """Return the topics to listen to for commands, below `{product}/{device}` or `…/+`."""
         profile = self._profile
         base = f"{profile.prefix}{whose}/"
         paths = [profile.set, profile.service.format("+")]

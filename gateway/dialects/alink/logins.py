@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, cast
 
 from gateway.dialects.alink.names import Ids, Name, Names
 from gateway.dialects.alink.options import AlinkOptions
@@ -14,6 +15,9 @@ from gateway.dialects.json_text import text
 from gateway.model.ids import DeviceId
 from gateway.model.publication import Publication
 from gateway.model.record import Lane
+
+MOST_BOUND = 30
+"""help.aliyun.com …/manage-topological-relationships: in one `thing/topo/add`."""
 
 
 class Step(StrEnum):
@@ -50,9 +54,10 @@ class Desk:
     def most(self, step: Step) -> int:
         """Return how many sub-devices one request may name."""
         batched = {Session.COMBINE, Session.NONE}
-        if self.profile.session in batched or self._is_listed(step):
-            return self.options.login_batch
-        return 1
+        if not (self.profile.session in batched or self._is_listed(step)):
+            return 1
+        most = self.options.login_batch
+        return min(most, MOST_BOUND) if step is Step.BIND else most
 
     def _is_listed(self, step: Step) -> bool:
         return self.profile.session is Session.ENOS and step is Step.LOGIN
@@ -62,8 +67,8 @@ class Desk:
     ) -> tuple[str, Publication]:
         """Return the id and the message. Raises CannotConnect for an OneNET key that is none."""
         write = _WRITERS[self.profile.session if step is not Step.BIND else None]
-        wanted = self.profile.session is Session.COMBINE and step is not Step.BIND
-        id_ = self.ids.session(now_ms) if wanted else self.ids.number(now_ms)
+        is_short = self.profile.session is Session.COMBINE or self.profile.has_short_ids
+        id_ = self.ids.short(now_ms) if is_short else self.ids.number(now_ms)
         topic, body, qos = write(self, step, members, now_ms)
         payload = f'{{"id":{text(id_)},{body}}}'.encode()
         return id_, Publication(topic, payload, Lane.EVENT, covers, qos)
@@ -171,6 +176,21 @@ def _bind(desk: Desk, step: Step, members: Sequence[Member], now_ms: int) -> tup
         params = f"[{inside}]"
     body = f'"version":"1.0","sys":{{"ack":1}},"params":{params},"method":"thing.topo.add"'
     return desk.names.topic("thing/topo/add"), body, 1
+
+
+def reason_of(step: Step, code: int, fields: dict[str, Any]) -> str:
+    """Return why a step was refused, for people."""
+    message = fields.get("message") or fields.get("msg") or ""
+    return f"{step} refused: {code} {str(message)[:80]}".rstrip()
+
+
+def listed_in(data: object) -> list[dict[str, object]]:
+    """Return the entries of `loginedSubDevices`, [] when there is no such list."""
+    if not isinstance(data, dict):
+        return []
+    found = cast("dict[str, object]", data).get("loginedSubDevices")
+    entries = cast("list[object]", found) if isinstance(found, list) else []
+    return [cast("dict[str, object]", each) for each in entries if isinstance(each, dict)]
 
 
 _Writer = Callable[[Desk, Step, Sequence[Member], int], "tuple[str, str, int]"]

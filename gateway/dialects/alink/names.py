@@ -16,9 +16,10 @@ from gateway.settings.site_sinks import Secret
 
 DIGITS_MOST = 10**13
 """OneJSON: a message id is a number of at most 13 digits."""
-SESSION_ID_SPAN = 2**32
-"""help.aliyun.com …/connect-or-disconnect-sub-devices: ids from 0 to 4294967295."""
-_SESSION_IDS_PER_S = 50
+SHORT_ID_SPAN = 2**32
+"""help.aliyun.com …/connect-or-disconnect-sub-devices, …/device-properties-events-and-services: ids
+from 0 to 4294967295."""
+_SHORT_IDS_PER_S = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Names:
         self._kinds: dict[DeviceId, str] = {}
         self._known: dict[DeviceId, _Known] = {}
         self._ours: dict[Name, DeviceId] = {}
+        self._former: dict[Name, DeviceId] = {}
         self._points: dict[DeviceId, Mapping[str, BirthPoint]] = {}
 
     def use(self, births: Sequence[Birth]) -> None:
@@ -56,15 +58,22 @@ class Names:
         self._kinds.update((birth.device, birth.kind) for birth in births)
         self._points = {birth.device: {p.id: p for p in birth.points} for birth in births}
         self._known.clear()
+        self._former.update(self._ours)
         self._ours = {self.own: GATEWAY_ITSELF}
         for birth in births:
-            name = self.of(birth.device)
+            name = self._look(birth.device).name
             if name is not None:
-                self._ours[name] = birth.device
+                self._ours.setdefault(name, birth.device)
 
     def of(self, device: DeviceId) -> Name | None:
-        """Return the platform's name of a device; None when nobody said its product."""
-        return self.own if device == GATEWAY_ITSELF else self._look(device).name
+        """Return the platform's name of a device; None (`why_none`) when it has none of its own.
+
+        The values of two devices under one name would be taken for those of one.
+        """
+        if device == GATEWAY_ITSELF:
+            return self.own
+        name = self._look(device).name
+        return None if name is None or self._ours.get(name, device) != device else name
 
     def secret(self, device: DeviceId) -> Secret | None:
         """Return where the secret of a device is kept."""
@@ -82,6 +91,24 @@ class Names:
         """Return our id of a device of the site, None where another one is meant."""
         return self._ours.get(name)
 
+    def listened(self, *, is_wide: bool) -> tuple[Name, ...]:
+        """Return whose topics are subscribed to: ours, and all of each product of sub-devices.
+
+        Not those of all products: brokers that many gateways share would send us the commands of
+        everybody.
+        """
+        if not is_wide:
+            return (self.own,)
+        given = [one.get("product_key") for one in self._by_pattern.values()]
+        named = [one for one in given if isinstance(one, str)]
+        found = dict.fromkeys((*self._options.products.values(), *named))
+        own = () if self.own.product in found else (self.own,)
+        return (*own, *(Name(product, "+") for product in found))
+
+    def whose(self, name: Name) -> DeviceId | None:
+        """Return the same, also for a device that is on the site no more."""
+        return self._ours.get(name) or self._former.get(name)
+
     def identity(self, name: Name) -> str:
         """Return the inside of a JSON object that names a device."""
         words = self._profile
@@ -96,7 +123,12 @@ class Names:
         return f"{self._profile.prefix}{whose.product}/{whose.device}/{path}"
 
     def why_none(self, device: DeviceId) -> str:
-        """Return what is missing for a device without a name."""
+        """Return why a device has no name."""
+        name = self._look(device).name
+        if name is not None:
+            first = self._ours.get(name)
+            theirs = f"{name.product}/{name.device}"
+            return f"{theirs} is {first} already: give {device} a `device_name` of its own"
         kind = self._kinds.get(device, "of a device that is gone")
         return f"no product key for {device}: give `products:` one for kind {kind}"
 
@@ -118,15 +150,15 @@ class Ids:
     def __init__(self) -> None:
         """Begin with none."""
         self._last = -1
-        self._last_session = -1
+        self._last_short = -1
 
     def number(self, now_ms: int) -> str:
         """Return a number of 13 digits that is greater than the last one."""
         self._last = max(self._last + 1, now_ms % DIGITS_MOST)
         return str(self._last)
 
-    def session(self, now_ms: int) -> str:
+    def short(self, now_ms: int) -> str:
         """Return a number below 2**32 that is no other of this day."""
-        begun = now_ms * _SESSION_IDS_PER_S // 1000
-        self._last_session = max(self._last_session + 1, begun)
-        return str(self._last_session % SESSION_ID_SPAN)
+        begun = now_ms * _SHORT_IDS_PER_S // 1000
+        self._last_short = max(self._last_short + 1, begun)
+        return str(self._last_short % SHORT_ID_SPAN)

@@ -61,7 +61,8 @@ class AlinkOptions:
         metadata=_described("Bind sub-devices to the gateway before they log in."),
     )
     login_batch: int = field(
-        default=50, metadata=_described("Sub-devices in one login.", ge=1, le=50)
+        default=50,
+        metadata=_described("Sub-devices in one login; in one binding at most 30.", ge=1, le=50),
     )
     max_online: int = field(
         default=2000, metadata=_described("Sub-devices online at once.", ge=1, le=2000)
@@ -86,6 +87,10 @@ class AlinkOptions:
     )
     max_events: int | None = field(
         default=None, metadata=_described("Events in one message. Default: 20.", ge=1)
+    )
+    max_message: int = field(
+        default=60_000,
+        metadata=_described("Bytes of values in one message.", ge=1000, le=1_000_000),
     )
     quality: Literal["omit", "suffix", "event"] = field(
         default="omit",
@@ -114,7 +119,7 @@ class AlinkOptions:
         default=None,
         metadata=_described(
             "Commands of sub-devices: subscribe with +, or to our own topics only. Default: "
-            "aliyun, onenet and xunji own, others wildcard."
+            "onenet, xunji, and hosts of aliyuncs.com own, others wildcard."
         ),
     )
     services: Mapping[str, str] = field(
@@ -151,15 +156,18 @@ class AlinkOptions:
             raise BadValue("LG-ALINK-01", name=self.profile, advice=known)
         if load(self.profile).auth is not Auth.SINK and self.device_secret is None:
             raise BadValue("LG-ALINK-02", name=self.profile)
-        if not 0 < len(self.product_key) <= _MOST_NAME or set(self.product_key) & _FORBIDDEN:
-            raise BadValue("LG-ALINK-03", name=self.product_key)
+        own = self.device_name if self.device_name is not None else "_"
+        events = [event for event in (self.gap_event, self.state_event) if event]
+        for name in (self.product_key, own, *self.products.values(), *events):
+            _check_name(name)
 
-    def resolved(self) -> AlinkProfile:
-        """Return the profile with what these options change of it."""
+    def resolved(self, host: str = "") -> AlinkProfile:
+        """Return the profile with what these options, and the broker's host, change of it."""
         profile = load(self.profile)
         changes: dict[str, Any] = {
             "limits": self._limits(profile.limits),
             "history_limits": self._limits(profile.history_limits),
+            "uses_wildcard": profile.uses_wildcard and not profile.is_vendors(host),
         }
         if self.sessions is not None:
             changes["session"] = Session(self.sessions)
@@ -177,6 +185,7 @@ class AlinkOptions:
             devices=self.max_sub_devices or own.devices,
             properties=self.max_properties or own.properties,
             events=self.max_events or own.events,
+            bytes=self.max_message,
         )
 
 
@@ -196,15 +205,21 @@ class AlinkDevice:
     points: Mapping[str, str] = field(
         default_factory=dict[str, str],
         metadata=_described(
-            "Identifiers of its properties by our point id: {u_a: VoltageA}. Others have our id."
+            "Identifiers of its properties by our point id: {u_a: VoltageA}. Others have our id.",
+            are_names=True,
         ),
     )
 
     def __post_init__(self) -> None:
         """Hold that names can stand in a topic. Raises BadValue."""
         for name in (self.product_key, self.device_name):
-            if name is not None and (not 0 < len(name) <= _MOST_NAME or set(name) & _FORBIDDEN):
-                raise BadValue("LG-ALINK-03", name=name)
+            if name is not None:
+                _check_name(name)
+
+
+def _check_name(name: str) -> None:
+    if not 0 < len(name) <= _MOST_NAME or set(name) & _FORBIDDEN or not name.isprintable():
+        raise BadValue("LG-ALINK-03", name=name)
 
 
 _MOST_NAME = 64

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.dialects.alink.session import SUCCESS, TOO_MANY_REQUESTS
+from gateway.dialects.alink.session import BUSY, SUCCESS
 from gateway.dialects.contract import Ranges, Received, RefusedRecords, SeqRange
 from gateway.model.ids import DeviceId
 from gateway.model.record import Committed, Lane
 
-SYSTEM_ERRORS = frozenset({400, 500})
-"""help.aliyun.com …/error-codes-for-devices: its own failures, nothing about what was sent."""
 NO_SESSION = 520
 """thinkgos/aliyun-iot infra/code: the sub-device is not online through this gateway."""
-AGAIN = frozenset({TOO_MANY_REQUESTS, NO_SESSION, *SYSTEM_ERRORS})
+AGAIN = frozenset({NO_SESSION, *BUSY})
 """Not refused: unconfirmed, so that the records are handed out again."""
 MOST_KEPT = 20_000
+MOST_COMPLAINTS = 500
+"""Messages that a platform may still complain of where it confirms none: most get no reply."""
 
 
 @dataclass(slots=True)
@@ -44,8 +44,10 @@ class Sent:
 class Pending:
     """Of one connection."""
 
-    def __init__(self) -> None:
-        """Wait for nothing."""
+    def __init__(self, *, is_confirmed: bool) -> None:
+        """Wait for nothing. `is_confirmed`: the platform confirms each message (`ack: app`)."""
+        self._is_confirmed = is_confirmed
+        self._most = MOST_KEPT if is_confirmed else MOST_COMPLAINTS
         self._sent: dict[str, Sent] = {}
         self._alone: set[int] = set()
 
@@ -58,7 +60,7 @@ class Pending:
         for part in sent.parts:
             part.left += 1
         self._sent[id_] = sent
-        if len(self._sent) > MOST_KEPT:
+        if len(self._sent) > self._most:
             del self._sent[next(iter(self._sent))]
 
     def goes_alone(self, item: Committed) -> bool:
@@ -79,7 +81,7 @@ class Pending:
         if code == SUCCESS:
             return Received(acknowledged=self._confirmed(sent))
         if len(seqs) > 1:
-            self._alone.update(seqs)
+            self._alone.update(seqs if self._is_confirmed else ())  # else they are done already
             if len(self._alone) > MOST_KEPT:
                 self._alone.clear()
             return Received()

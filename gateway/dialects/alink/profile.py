@@ -2,7 +2,7 @@
 
 Alibaba's layout `/sys/{product}/{device}/thing/…` lives on in many platforms that differ in
 identity keys, value form, batch form, reply topics and logins (domain.md §2.3). Each module of
-`alink_profiles/` defines one `PROFILE`; its file name is the name in the site file.
+`profiles/` defines one `PROFILE`; its file name is the name in the site file.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ class Limits:
     events: int
     is_each: bool = False
     """Whether properties and events are counted for each device, not for the message."""
+    bytes: int = 60_000
+    """Of properties, and of events: platforms name larger ones, a slow link takes 12 s for this."""
 
 
 ALIYUN_LIMITS = Limits(devices=20, properties=200, events=20)
@@ -125,14 +127,24 @@ class AlinkProfile:
     """Whether reports carry `method` and `sys`."""
     method_in_replies: bool = False
     has_numeric_ids: bool = False
-    """Whether a message id must be a number of at most 13 digits."""
+    """Whether ids of reports are numbers; else they name the records."""
+    has_short_ids: bool = False
+    """Whether numbers as ids stay below 2**32, not below 10**13."""
     downlink: Downlink = Downlink.OWN_TOPIC
     has_ext: bool = False
-    """Whether `/ext/ntp`, `/ext/error` and `rrpc` exist."""
+    """Whether `/ext/ntp`, `/ext/error`, `rrpc` and notices of the topology exist."""
     uses_wildcard: bool = True
     """Whether commands of sub-devices are subscribed to with `+`."""
+    vendor_hosts: str = ""
+    """End of the vendor's own host names. A `+` was never tried there, so it is not used."""
+    keepalive_s: tuple[int, int] = (1, 65_535)
+    """What the vendor's own hosts take."""
     limits: Limits = ALIYUN_LIMITS
     history_limits: Limits = ALIYUN_LIMITS
+
+    def is_vendors(self, host: str) -> bool:
+        """Whether a broker is the vendor's own, not one that speaks like it."""
+        return bool(self.vendor_hosts) and host.lower().endswith(self.vendor_hosts)
 
     def method(self, path: str) -> str:
         """Return the method of a path: the path with dots."""

@@ -7,12 +7,12 @@ for alone, so that one bad secret costs one device.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
-from gateway.dialects.alink.logins import Desk, Member, Step
+from gateway.dialects.alink.logins import Desk, Member, Step, listed_in, reason_of
 from gateway.dialects.alink.names import Name
+from gateway.dialects.alink.places import Outcome, Place, Question, Standing
 from gateway.dialects.alink.profile import Session
 from gateway.dialects.contract import CannotConnect
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
@@ -22,43 +22,12 @@ from gateway.settings.site_sinks import Secret
 
 SUCCESS = 200
 TOO_MANY_REQUESTS = 429
+SYSTEM_ERRORS = frozenset({400, 500})
+"""help.aliyun.com …/error-codes-for-devices: its own failures, nothing about what was sent."""
+BUSY = frozenset({TOO_MANY_REQUESTS, *SYSTEM_ERRORS})
+"""Later: nothing was done."""
 NOT_NOW = "(0x87)"
 """In a reason: the sink's task tries such a stream again once a minute (app/streams.py)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a reply of the platform means."""
-
-    publications: tuple[Publication, ...] = ()
-    done: tuple[int, ...] = ()
-    """Seqs of state records that it confirms."""
-    refused: tuple[int, ...] = ()
-    why: str = ""
-
-
-class _Standing(Enum):
-    ASKED = 1
-    IN = 2
-    REFUSED = 3
-    OUT = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """How one sub-device stands. `why`: it was refused, and has not been let in since."""
-
-    standing: _Standing
-    why: str = ""
-    since_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    step: Step
-    members: tuple[Member, ...]
-    asked_ms: int
-    seqs: tuple[int, ...] = ()
 
 
 class Sessions:
@@ -69,11 +38,11 @@ class Sessions:
         self._desk = desk
         self._secret = secret
         self._has_logins = desk.profile.session is not Session.NONE
-        self._places: dict[DeviceId, _Place] = {}
+        self._places: dict[DeviceId, Place] = {}
         self._offline: set[DeviceId] = set()
         """Devices whose last state was offline: not logged in by themselves."""
         self._bound: set[DeviceId] = set()
-        self._questions: dict[str, _Question] = {}
+        self._questions: dict[str, Question] = {}
         self._greeted_ms: int | None = None
 
     @property
@@ -107,7 +76,10 @@ class Sessions:
         """Return whether all first logins were answered, or have had their time."""
         if self._greeted_ms is None:
             return True
-        is_waiting = any(q.step is not Step.LOGOUT for q in self._questions.values())
+        is_waiting = any(
+            question.step is not Step.LOGOUT and not question.is_late
+            for question in self._questions.values()
+        )
         if is_waiting and not self._is_past(
             self._greeted_ms, self._desk.options.login_wait, now_ms
         ):
@@ -116,25 +88,50 @@ class Sessions:
         return True
 
     def tick(self, now_ms: int) -> tuple[Publication, ...]:
-        """Return logins that are tried again; those without an answer count as refused."""
+        """Return logins that are tried again, and logouts of who came in for old records only.
+
+        A login without an answer counts as refused.
+        """
         options = self._desk.options
         for id_, question in list(self._questions.items()):
             if self._is_past(question.asked_ms, options.login_wait, now_ms):
-                del self._questions[id_]
-                if question.step is not Step.LOGOUT:
-                    self._refuse(question.members, f"no reply to the {question.step}", now_ms)
+                self._give_up(id_, question, now_ms)
         again = [
             device
             for device, place in self._places.items()
-            if place.standing is _Standing.REFUSED
+            if place.standing is Standing.REFUSED
             and device not in self._offline
             and self._is_past(place.since_ms, options.login_retry, now_ms)
         ]
-        return tuple(self._ask(again, now_ms))
+        idle = [device for device in self._offline if self._is_idle(device, now_ms)]
+        self._places.update((device, Place(Standing.OUT)) for device in idle)
+        return (*self._leave(idle, now_ms), *self._ask(again, now_ms))
+
+    def _give_up(self, id_: str, question: Question, now_ms: int) -> None:
+        """Take silence for a no. A busy platform may still answer, until it is asked again."""
+        options = self._desk.options
+        longest_s = options.login_wait + options.login_retry
+        if question.step is Step.LOGOUT or self._is_past(question.asked_ms, longest_s, now_ms):
+            del self._questions[id_]
+        elif not question.is_late:
+            self._questions[id_] = replace(question, is_late=True)
+            waiting = [member for member in question.members if self._is_asked(member.device)]
+            why = f"no reply to the {question.step}"
+            unsure = Place(Standing.REFUSED, why, now_ms, is_unsure=True)
+            self._places.update((member.device, unsure) for member in waiting)
+
+    def _is_idle(self, device: DeviceId, now_ms: int) -> bool:
+        """Whether an offline device has been in long enough for the records it came in for."""
+        place = self._places.get(device)
+        return (
+            place is not None
+            and place.standing is Standing.IN
+            and self._is_past(place.since_ms, self._desk.options.login_retry, now_ms)
+        )
 
     def goodbye(self, now_ms: int) -> tuple[Publication, ...]:
         """Return logouts of all that are online."""
-        inside = [d for d, place in self._places.items() if place.standing is _Standing.IN]
+        inside = [d for d, place in self._places.items() if place.standing is Standing.IN]
         return tuple(self._leave(inside, now_ms))
 
     def why_refused(self, device: DeviceId) -> str | None:
@@ -148,27 +145,51 @@ class Sessions:
         self, device: DeviceId, seq: int, now_ms: int, *, is_online: bool
     ) -> tuple[Publication, ...]:
         """Return the login or logout that a state record means; () when it stands so already."""
-        place = self._places.get(device, _Place(_Standing.OUT))
+        place = self._places.get(device, Place(Standing.OUT))
         if is_online:
             self._offline.discard(device)
-            if place.standing is _Standing.IN or place.why:
+            is_in = place.standing is Standing.IN and not place.is_unsure
+            if is_in or place.why:
                 return ()  # it is told already, or will be when the login is tried again
             return tuple(self._ask([device], now_ms, (seq,)))
         self._offline.add(device)
-        if place.standing is _Standing.OUT or place.why:
+        is_out = place.standing is Standing.OUT
+        if is_out or (place.standing is Standing.REFUSED and not place.is_unsure):
             return ()
-        self._places[device] = _Place(_Standing.OUT)
+        self._places[device] = Place(Standing.OUT)
         return tuple(self._leave([device], now_ms, (seq,)))
 
     def lost(self, devices: Sequence[DeviceId], now_ms: int) -> tuple[Publication, ...]:
-        """Return new logins: the platform says that it has no session of these."""
-        known = [d for d in devices if d in self._places and not self._is_asked(d)]
-        return tuple(self._ask(known, now_ms))
+        """Return new logins: the platform says that it has no session of these.
+
+        A device that has left the site comes in for what it said before, like an offline one.
+        """
+        if not self._has_logins:
+            return ()
+        subs = [device for device in devices if device != GATEWAY_ITSELF]
+        self._offline.update(device for device in subs if device not in self._places)
+        wanted = [device for device in subs if not self._is_asked(device)]
+        return tuple(self._ask(wanted, now_ms))
+
+    def allowed(self, devices: Sequence[DeviceId], now_ms: int) -> tuple[Publication, ...]:
+        """Return logins of refused devices that the platform takes by now, as it says."""
+        wanted = [
+            device
+            for device in devices
+            if device not in self._offline and self._stands(device) is Standing.REFUSED
+        ]
+        return tuple(self._ask(wanted, now_ms))
+
+    def banned(self, devices: Sequence[DeviceId], why: str, now_ms: int) -> None:
+        """Note that the platform has deleted or disabled devices; they are tried again later."""
+        self._bound.difference_update(devices)
+        for device in devices:
+            self.kicked(device, why, now_ms)
 
     def kicked(self, device: DeviceId, why: str, now_ms: int) -> None:
         """Note that the platform ended a session by itself; it is tried again later."""
         if device in self._places:
-            self._places[device] = _Place(_Standing.REFUSED, why, now_ms)
+            self._places[device] = Place(Standing.REFUSED, why, now_ms)
 
     # --- replies
 
@@ -177,57 +198,74 @@ class Sessions:
         question = self._questions.pop(id_, None)
         if question is None:
             return None
+        if question.step is not Step.LOGOUT:  # a reload may have taken some away
+            here = [member for member in question.members if member.device in self._places]
+            question = replace(question, members=tuple(here))
         match question.step:
             case Step.LOGOUT:
+                if code in BUSY:
+                    self._stay(question.members, now_ms)
                 return Outcome(done=question.seqs)
             case Step.BIND:
                 return Outcome(tuple(self._bound_or_not(question, code, fields, now_ms)))
             case Step.LOGIN:
                 return self._logged_in(question, code, fields, now_ms)
 
+    def _stay(self, members: Sequence[Member], now_ms: int) -> None:
+        """Note that the platform was too busy to log out; it is asked again like for idle ones."""
+        out = [
+            m.device for m in members if m.device in self._offline or not self._is_here(m.device)
+        ]
+        self._offline.update(out)
+        unsure = Place(Standing.IN, since_ms=now_ms, is_unsure=True)
+        self._places.update((device, unsure) for device in out)
+
+    def _is_here(self, device: DeviceId) -> bool:
+        return device in self._places
+
     def _logged_in(
-        self, question: _Question, code: int, fields: dict[str, Any], now_ms: int
+        self, question: Question, code: int, fields: dict[str, Any], now_ms: int
     ) -> Outcome:
         inside = self._inside(question, code, fields)
-        for member in inside:
-            is_offline = member.device in self._offline
-            self._places[member.device] = _Place(_Standing.OUT if is_offline else _Standing.IN)
+        self._places.update(
+            (member.device, Place(Standing.IN, since_ms=now_ms)) for member in inside
+        )
         outside = [member for member in question.members if member not in inside]
         if not outside:
             return Outcome(done=question.seqs)
-        is_whole = len(question.members) > 1 and not inside
+        is_whole = question.is_batch and not inside
         if is_whole and code != TOO_MANY_REQUESTS:  # else fifty more would follow at once
             return Outcome(tuple(self._one_by_one(outside, now_ms)))
-        why = _reason(Step.LOGIN, code, fields)
+        why = reason_of(Step.LOGIN, code, fields)
         self._refuse(outside, why, now_ms)
         return Outcome(refused=question.seqs, why=f"{why} {NOT_NOW}")
 
-    def _inside(self, question: _Question, code: int, fields: dict[str, Any]) -> list[Member]:
+    def _inside(self, question: Question, code: int, fields: dict[str, Any]) -> list[Member]:
         """Return who is logged in; EnOS names them when some are not (code 723)."""
         if code == SUCCESS:
             return list(question.members)
         words = self._desk.profile
         found = {
             Name(str(each.get(words.product_word)), str(each.get(words.device_word)))
-            for each in _listed(fields.get("data"))
+            for each in listed_in(fields.get("data"))
         }
         return [member for member in question.members if member.name in found]
 
     def _bound_or_not(
-        self, question: _Question, code: int, fields: dict[str, Any], now_ms: int
+        self, question: Question, code: int, fields: dict[str, Any], now_ms: int
     ) -> Iterator[Publication]:
-        if code != SUCCESS and len(question.members) > 1:
+        if code != SUCCESS and question.is_batch:
             yield from self._one_by_one(question.members, now_ms, Step.BIND)
             return
         if code != SUCCESS:
-            self._refuse(question.members, _reason(Step.BIND, code, fields), now_ms)
+            self._refuse(question.members, reason_of(Step.BIND, code, fields), now_ms)
             return
         devices = [member.device for member in question.members]
         self._bound.update(devices)
         if self._has_logins:
             yield from self._ask(devices, now_ms, question.seqs)
         else:
-            self._places.update((device, _Place(_Standing.IN)) for device in devices)
+            self._places.update((device, Place(Standing.IN)) for device in devices)
 
     # --- asking
 
@@ -235,12 +273,8 @@ class Sessions:
         if not self._has_logins and not self._desk.options.topology:
             return
         wanted = [device for device in devices if device not in self._offline]
-        self._places.update((d, _Place(_Standing.OUT)) for d in devices if d in self._offline)
-        free = max(0, self._desk.options.max_online - len(self._places))
-        yield from self._ask(wanted[:free], now_ms)
-        for device in wanted[free:]:
-            why = f"more than {self._desk.options.max_online} sub-devices"
-            self._places[device] = _Place(_Standing.REFUSED, why, now_ms)
+        self._places.update((d, Place(Standing.OUT)) for d in devices if d in self._offline)
+        yield from self._ask(wanted, now_ms)
 
     def _ask(
         self, devices: Sequence[DeviceId], now_ms: int, seqs: tuple[int, ...] = ()
@@ -249,10 +283,27 @@ class Sessions:
         step = Step.LOGIN if is_bound else Step.BIND
         if step is Step.LOGIN and not self._has_logins:
             return
-        members = [m for m in (self._member(d, step, now_ms) for d in devices) if m is not None]
+        wanted = self._with_room(devices, now_ms)
+        members = [m for m in (self._member(d, step, now_ms) for d in wanted) if m is not None]
         most = self._desk.most(step)
         for at in range(0, len(members), most):
             yield from self._say(step, members[at : at + most], now_ms, seqs)
+
+    def _with_room(self, devices: Sequence[DeviceId], now_ms: int) -> Sequence[DeviceId]:
+        """Return those that may be online as well; the others are refused for now."""
+        most = self._desk.options.max_online
+        if len(self._places) + len(devices) <= most:
+            return devices
+        wanted = set(devices)
+        taken = sum(
+            place.standing in {Standing.IN, Standing.ASKED}
+            for device, place in self._places.items()
+            if device not in wanted
+        )
+        free = max(0, most - taken)
+        why = f"more than {most} sub-devices"
+        self._places.update((d, Place(Standing.REFUSED, why, now_ms)) for d in devices[free:])
+        return devices[:free]
 
     def _one_by_one(
         self, members: Sequence[Member], now_ms: int, step: Step = Step.LOGIN
@@ -279,12 +330,12 @@ class Sessions:
         except CannotConnect as exc:
             self._refuse(members, str(exc), now_ms)
             return
-        self._questions[id_] = _Question(step, tuple(members), now_ms, seqs)
+        self._questions[id_] = Question(step, tuple(members), now_ms, seqs, len(members) > 1)
         if step is not Step.LOGOUT:
             for member in members:
                 before = self._places.get(member.device)
-                self._places[member.device] = _Place(
-                    _Standing.ASKED, "" if before is None else before.why, now_ms
+                self._places[member.device] = Place(
+                    Standing.ASKED, "" if before is None else before.why, now_ms
                 )
         yield publication
 
@@ -302,31 +353,20 @@ class Sessions:
             why = f"{device} has no device_secret"
         except SettingsError as exc:
             why = str(exc)
-        self._places[device] = _Place(_Standing.REFUSED, why, now_ms)
+        self._places[device] = Place(Standing.REFUSED, why, now_ms)
         return None
 
     def _refuse(self, members: Sequence[Member], why: str, now_ms: int) -> None:
         for member in members:
-            self._places[member.device] = _Place(_Standing.REFUSED, why, now_ms)
+            self._places[member.device] = Place(Standing.REFUSED, why, now_ms)
 
     def _is_asked(self, device: DeviceId) -> bool:
-        return self._places[device].standing is _Standing.ASKED
+        return self._stands(device) is Standing.ASKED
+
+    def _stands(self, device: DeviceId) -> Standing:
+        return self._places.get(device, Place(Standing.OUT)).standing
 
     @staticmethod
     def _is_past(since_ms: int, seconds: float, now_ms: int) -> bool:
         """Whether so much time went by; a clock that was set back counts as time gone by."""
         return abs(now_ms - since_ms) >= seconds * 1000
-
-
-def _reason(step: Step, code: int, fields: dict[str, Any]) -> str:
-    message = fields.get("message") or fields.get("msg") or ""
-    return f"{step} refused: {code} {str(message)[:80]}".rstrip()
-
-
-def _listed(data: object) -> list[dict[str, object]]:
-    """Return the entries of `loginedSubDevices`, [] when there is no such list."""
-    if not isinstance(data, dict):
-        return []
-    found = cast("dict[str, object]", data).get("loginedSubDevices")
-    entries = cast("list[object]", found) if isinstance(found, list) else []
-    return [cast("dict[str, object]", each) for each in entries if isinstance(each, dict)]

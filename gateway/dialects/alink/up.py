@@ -302,7 +302,7 @@ class Batch:
         payload = f'{{"id":{text(id_)},"version":"1.0",{head}"params":{params}{tail}}}'
         topic = names.topic(path, name)
         self._made.publications.append(Publication(topic, payload.encode(), self._lane, covers))
-        found = [names.ours(piece.name) for piece in pieces]
+        found = [names.whose(piece.name) for piece in pieces]
         devices = tuple(dict.fromkeys(device for device in found if device is not None))
         parts = tuple(self._parts.setdefault(seq, Parts(seq)) for seq in seqs)
         self._tools.pending.note(id_, Sent(self._ep, self._lane, parts, devices))
@@ -310,7 +310,9 @@ class Batch:
     def _id(self, seqs: Sequence[int]) -> str:
         """Return the id of a report: the identity of its records, or a number."""
         if self._profile.has_numeric_ids:
-            return self._tools.desk.ids.number(self._now.ms)
+            ids = self._tools.desk.ids
+            write = ids.short if self._profile.has_short_ids else ids.number
+            return write(self._now.ms)
         span = str(seqs[0]) if len(seqs) == 1 else f"{seqs[0]}-{seqs[-1]}"
         id_ = f"{self._ep}-{span}"
         part = 1

@@ -62,6 +62,8 @@ class HomeAssistant:
         self._topics = self._make.topics
         self._commands = Commands(round(options.command_ttl * 1000))
         self._entities: dict[str, Entity] = {}
+        self._shown: set[str] = set()
+        """Topics of the states of all entities."""
         self._points: dict[tuple[DeviceId, PointId], BirthPoint] = {}
         self._offline: set[DeviceId] = set()
         self._early: dict[str, Arrival] | None = {}
@@ -128,15 +130,25 @@ class HomeAssistant:
     def _use(self, births: Sequence[Birth]) -> None:
         self._directory.use(births)
         self._entities = self._make.of(births)
+        self._shown = {entity.state_topic for entity in self._entities.values()}
         self._points = {(b.device, point.id): point for b in births for point in b.points}
 
     def _clear(self, before: Mapping[str, Entity]) -> tuple[Publication, ...]:
+        """Return what clears entities that are no more, and states that no other one shows."""
         return tuple(
             said
             for topic, entity in before.items()
             if topic not in self._entities
-            for said in entity.clear()
+            for said in cleared(topic, *self._no_more(entity.state_topic))
         )
+
+    def _no_more(self, state_topic: str) -> tuple[str, ...]:
+        """Return the topic of a state of ours that no entity shows any more.
+
+        A point that can be set now is another entity, and shows the same state.
+        """
+        is_ours = state_topic.startswith(self._topics.own(""))
+        return kept_state(state_topic) if is_ours and state_topic not in self._shown else ()
 
     def _available(self, device: DeviceId) -> Publication:
         payload = OFFLINE if device in self._offline else ONLINE
@@ -236,9 +248,7 @@ class HomeAssistant:
             return ()
         if not str(told.get("unique_id")).startswith(self._make.mark):
             return ()
-        state = str(told.get("state_topic"))
-        is_ours = state.startswith(self._topics.own(""))
-        return cleared(arrival.topic, *(kept_state(state) if is_ours else ()))
+        return cleared(arrival.topic, *self._no_more(str(told.get("state_topic"))))
 
 
 def _state(value: Value | None, mark: Mark) -> str:
@@ -299,7 +309,9 @@ LOSSES = (
     "Identity (ep, seq), pv and time quality are nowhere; a value sent twice is the same state.",
     "A value that is not good is `unknown`; the attribute `quality` says why.",
     "A standing event is no state: the event entity shows the last step, and one sent twice twice.",
+    "An event that comes while it is down, or before it has made the entity, is not seen there.",
     "Gaps, audit entries and receipts of commands that succeeded are not sent.",
+    "A command has no id: one that is delivered twice is done twice.",
     "A command has no sender, no expiry and no token: what is dangerous cannot be asked from here.",
     "Texts are cut at 255 characters; units without a class there have no class.",
     "Place, operator, duty, owner and position of a device are not sent.",

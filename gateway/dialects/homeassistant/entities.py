@@ -28,6 +28,11 @@ FAILED = "command_failed"
 EVENT_TYPES = ("raised", "updated", "cleared", FAILED)
 VALUE = "{{ value_json.value }}"
 """What a state is read with; null becomes `None`, which is `unknown` there (PAYLOAD_NONE)."""
+UNKNOWN = "unknown"
+"""The state that a sensor with no value has there."""
+TEXT_VALUE = f"{{{{ '{UNKNOWN}' if value_json.value is none else value_json.value }}}}"
+"""The same of texts and enumerations that are read: of these `None` would be a value like others,
+and for a choice that is none of its options the old one stays (sensor.py, text.py)."""
 _QUALITY = "{{ {'quality': value_json.quality} | tojson }}"
 _EVENT_NAMES = {"en": "Event", "zh": "事件"}
 _ONLINE_NAMES = {"en": "Connection", "zh": "连接"}
@@ -90,10 +95,6 @@ class Entity:
     def announce(self) -> Publication:
         """Return the retained message that makes it."""
         return Publication(self.topic, self.config.encode(), Lane.EVENT, is_retained=True)
-
-    def clear(self) -> tuple[Publication, ...]:
-        """Return what removes it, and its last state."""
-        return cleared(self.topic, *kept_state(self.state_topic))
 
 
 def kept_state(topic: str) -> tuple[str, ...]:
@@ -198,8 +199,11 @@ class Entities:
             return _writable_form(point)
         if point.type == "bool":
             return "binary_sensor", {"device_class": binary_class(birth.kind, point)}
-        options = {"device_class": "enum", "options": list(point.values)}
-        return "sensor", options if point.type == "enum" else {}
+        if point.type == "text":
+            return "sensor", {"value_template": TEXT_VALUE}
+        options = list(dict.fromkeys((*point.values, UNKNOWN)))
+        chosen = {"device_class": "enum", "options": options, "value_template": TEXT_VALUE}
+        return "sensor", chosen
 
     def _number(self, birth: Birth, point: BirthPoint) -> tuple[str, dict[str, Any]]:
         told: dict[str, Any]
@@ -261,7 +265,7 @@ def _writable_form(point: BirthPoint) -> tuple[str, dict[str, Any]]:
         return "switch", {}
     if point.type == "enum":
         return "select", {"options": list(point.values)}
-    return "text", {"max": _MAX_TEXT}
+    return "text", {"max": _MAX_TEXT, "value_template": TEXT_VALUE}
 
 
 def _decimals(resolution: float | None) -> int | None:

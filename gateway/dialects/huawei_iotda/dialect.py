@@ -38,6 +38,7 @@ from gateway.dialects.huawei_iotda.options import (
 from gateway.dialects.huawei_iotda.topology import SubDevices, objects
 from gateway.dialects.huawei_iotda.up import Writer
 from gateway.dialects.options import made
+from gateway.dialects.told_time import SLOW, platform_time
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId
 from gateway.model.publication import Arrival, ConnectSpec, Publication, Subscription
@@ -160,8 +161,11 @@ class HuaweiIotda:
 
     def _why_refused(self, record: Record) -> str | None:
         """Return why the platform would drop what a sub-device has to say."""
-        if not isinstance(record.body, PropBody | EventBody):
+        if not isinstance(record.body, PropBody | EventBody | StateBody):
             return None
+        why = self._directory.why_not_alone(record.device)
+        if why is not None or isinstance(record.body, StateBody):
+            return why
         return self._sub_devices.why_denied(record.device)
 
     # --- from the platform
@@ -229,7 +233,10 @@ class HuaweiIotda:
         if sent != self._asked_time_ms:
             return Received(dropped=(Dropped(topic, "no answer to the last question"),))
         self._asked_time_ms = None
-        return Received(platform_ms=(came + answered + now.ms - sent) // 2)
+        told_ms = platform_time(sent, came, answered, now.ms)
+        if told_ms is None:
+            return Received(dropped=(Dropped(topic, SLOW),))
+        return Received(platform_ms=told_ms)
 
 
 def _dropped(arrival: Arrival, reason: str) -> Received:

@@ -110,7 +110,10 @@ class HuaweiDeviceOptions:
     )
     names: Mapping[str, str] = field(
         default_factory=dict[str, str],
-        metadata={"description": "Property names of the product model by our point ids."},
+        metadata={
+            "description": "Property names of the product model by our point ids.",
+            "are_names": True,
+        },
     )
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from gateway.dialects.by_name import Directory
@@ -37,6 +37,8 @@ class SubDevices:
         """Those that the platform has registered for us."""
         self._adding: dict[str, DeviceId] = {}
         """Node ids that wait for the answer."""
+        self._late: dict[str, DeviceId] = {}
+        """Those that wait no more; an answer that still comes tells the id of the platform."""
         self._adding_since_ms = 0
         self._denied: dict[DeviceId, str] = {}
         """Those that the platform does not take, and why."""
@@ -51,6 +53,7 @@ class SubDevices:
         """
         self._denied.clear()
         self._adding.clear()
+        self._late.clear()
         return self.come(self._directory.devices, now)
 
     def come(self, devices: Iterable[DeviceId], now: Now) -> tuple[Publication, ...]:
@@ -60,7 +63,9 @@ class SubDevices:
 
     def go(self, devices: Iterable[DeviceId], now: Now) -> tuple[Publication, ...]:
         """Return that devices are offline: the platform leaves their status as it was."""
-        statuses = [(self._directory.entry(device).id, False) for device in devices]
+        statuses = [
+            (self._directory.entry(device).id, False) for device in self._named_well(devices)
+        ]
         return status_messages(self._topics, statuses, now.ms)
 
     def is_settled(self, now: Now) -> bool:
@@ -72,6 +77,7 @@ class SubDevices:
         said: tuple[Publication, ...] = ()
         if self._adding and self.is_settled(now):
             devices = tuple(self._adding.values())
+            self._late.update(self._adding)
             self._adding.clear()
             said = self._say(devices, now)
         if self._denied and not 0 <= now.ms - self._tried_ms < AGAIN_MS:
@@ -94,16 +100,20 @@ class SubDevices:
         waiting = set(self._adding.values())
         statuses = [
             (self._directory.entry(device).id, device not in self._offline)
-            for device in devices
+            for device in self._named_well(devices)
             if device not in waiting
         ]
         return status_messages(self._topics, statuses, now.ms)
+
+    def _named_well(self, devices: Iterable[DeviceId]) -> Iterator[DeviceId]:
+        """Yield those whose id on the platform is no other's."""
+        return (one for one in devices if self._directory.why_not_alone(one) is None)
 
     def _add(self, devices: Iterable[DeviceId], now: Now) -> tuple[Publication, ...]:
         if not self._may_add:
             return ()
         wanted: list[tuple[str, str]] = []
-        for device in devices:
+        for device in self._named_well(devices):
             options = self._directory.entry(device).options
             if device not in self._added and options.product_id is not None:
                 node = options.node_id or str(device)
@@ -124,18 +134,24 @@ class SubDevices:
         answered: list[DeviceId] = []
         remarks: list[Dropped] = []
         for one in objects(paras.get("successful_devices")):
-            device = self._adding.pop(str(one.get("node_id")), None)
+            device = self._answered(one)
             if device is not None:
                 answered.append(device)
                 self._added.add(device)
                 if isinstance(theirs := one.get("device_id"), str) and theirs:
                     self._directory.rename(device, theirs)
         for one in objects(paras.get("failed_devices")):
-            device = self._adding.pop(str(one.get("node_id")), None)
+            device = self._answered(one)
             if device is not None:
                 answered.append(device)
                 remarks.append(Dropped(topic, f"add {device}: {_why(one)}"))
         return Received(publications=self._say(answered, now), remarks=tuple(remarks))
+
+    def _answered(self, one: dict[str, Any]) -> DeviceId | None:
+        """Return which device an answer to a registration is about, None for none of ours."""
+        node = str(one.get("node_id"))
+        late = self._late.pop(node, None)
+        return self._adding.pop(node, late)
 
     def judged(self, topic: str, paras: dict[str, Any], now: Now) -> Received:
         """Take the answer to a status: what failed is none of ours for the platform."""

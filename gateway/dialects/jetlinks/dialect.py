@@ -15,6 +15,7 @@ from gateway.dialects.contract import (
     Encoded,
     Now,
     Received,
+    RefusedRecords,
     Sent,
 )
 from gateway.dialects.jetlinks.down import REQUESTS, Asked
@@ -27,10 +28,11 @@ from gateway.dialects.jetlinks.options import (
 )
 from gateway.dialects.jetlinks.up import Topics, Writer, register_message, state_message
 from gateway.dialects.options import made
+from gateway.dialects.told_time import SLOW, platform_time
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId
 from gateway.model.publication import Arrival, ConnectSpec, Publication, Subscription
-from gateway.model.record import Committed, Lane, StateBody
+from gateway.model.record import Committed, Lane, ReplyBody, StateBody
 
 SYNC_EVERY_MS = 3_600_000
 TIME_SYNC = "time-sync"
@@ -47,7 +49,7 @@ class JetLinks:
         self._topics = Topics(options.product_id, options.device_id)
         self._directory = Directory(JetLinksDeviceOptions, setup.sink.devices, entry_of)
         self._writer = Writer(options, self._topics, self._directory)
-        self._asked = Asked(self._directory)
+        self._asked = Asked(self._directory, round(options.command_ttl * 1000))
         self._offline: set[DeviceId] = set()
         self._asked_time_ms: int | None = None
         self._next_sync_ms = 0
@@ -134,6 +136,8 @@ class JetLinks:
     def _come(self, devices: Iterable[DeviceId], now: Now) -> tuple[Publication, ...]:
         said: list[Publication] = []
         for device in devices:
+            if self._directory.why_not_alone(device) is not None:
+                continue
             child = self._directory.entry(device).id
             if self._options.register:
                 said.append(register_message(self._topics, child, now.ms))
@@ -145,6 +149,7 @@ class JetLinks:
         return tuple(
             state_message(self._topics, self._directory.entry(device).id, now.ms, is_online=False)
             for device in devices
+            if self._directory.why_not_alone(device) is None
         )
 
     # --- records
@@ -159,15 +164,24 @@ class JetLinks:
         """Return the messages of every record, in order."""
         published: list[Publication] = []
         withheld: list[int] = []
+        refused: dict[tuple[Lane, str], list[int]] = {}
         for committed in batch:
             body = committed.record.body
+            why = self._directory.why_not_alone(committed.record.device)
+            if why is not None and not isinstance(body, ReplyBody):
+                refused.setdefault((committed.record.lane, why), []).append(committed.seq)
+                continue
             if isinstance(body, StateBody):
                 self._note(committed.record.device, body)
             messages = self._writer.write(committed)
             published.extend(messages)
             if not messages:
                 withheld.append(committed.seq)
-        return Encoded(tuple(published), tuple(withheld))
+        return Encoded(
+            tuple(published),
+            tuple(withheld),
+            tuple(RefusedRecords(lane, tuple(seqs), why) for (lane, why), seqs in refused.items()),
+        )
 
     def _note(self, device: DeviceId, body: StateBody) -> None:
         """Remember the state of a device for the next connection."""
@@ -190,8 +204,7 @@ class JetLinks:
             return _dropped(arrival, "retained: it may be from any time")
         if path == f"{TIME_SYNC}/reply":
             return self._time(arrival, now)
-        expires_ms = now.ms + round(self._options.command_ttl * 1000)
-        return self._asked.read(arrival, path, expires_ms)
+        return self._asked.read(arrival, path, now.ms)
 
     def _path(self, topic: str) -> str | None:
         """Return what follows the gateway's id in a topic."""
@@ -215,7 +228,8 @@ class JetLinks:
         if type(told) is not int:
             return _dropped(arrival, "`timestamp` must be an integer")
         self._asked_time_ms = None
-        return Received(platform_ms=told + (now.ms - asked_ms) // 2)
+        told_ms = platform_time(asked_ms, told, told, now.ms)
+        return _dropped(arrival, SLOW) if told_ms is None else Received(platform_ms=told_ms)
 
 
 def _dropped(arrival: Arrival, reason: str) -> Received:

@@ -14,6 +14,7 @@ from gateway.dialects.asked import (
     MAX_NAME,
     Wish,
     Wrong,
+    end_ms,
     is_name,
     read_object,
     read_one,
@@ -37,8 +38,9 @@ class Asked:
     """Reads the requests of one sink."""
 
     directory: Directory[JetLinksDeviceOptions]
+    ttl_ms: int
 
-    def read(self, arrival: Arrival, path: str, expires_ms: int) -> Received:
+    def read(self, arrival: Arrival, path: str, now_ms: int) -> Received:
         """Return what a request means; `path` is its topic behind the gateway's id."""
         child, what = _split(path)
         if what not in REQUESTS:
@@ -54,8 +56,8 @@ class Asked:
         except Wrong as error:
             bad = BadCommand(arrival.sink, rid, device, error.code, str(error))
             return Received(commands=(bad,))
-        command = wish.command(arrival, rid, device, expires_ms)
-        return Received(commands=(command,))
+        expires_ms = end_ms(now_ms, _sent_ms(fields), self.ttl_ms)
+        return Received(commands=(wish.command(arrival, rid, device, expires_ms),))
 
     def _device(self, child: str) -> DeviceId:
         if not child:
@@ -72,6 +74,12 @@ def _split(path: str) -> tuple[str, str]:
         return "", path
     child, _, what = path.removeprefix("child/").partition("/")
     return (child, what) if child and len(child) <= MAX_ID and "|" not in child else ("", "")
+
+
+def _sent_ms(fields: dict[str, Any]) -> int | None:
+    """Return when the platform made the message (`timestamp` of jetlinks-core's messages)."""
+    found = fields.get("timestamp")
+    return found if type(found) is int else None
 
 
 def _message_id(fields: dict[str, Any]) -> str:

@@ -80,7 +80,10 @@ class JetLinksDeviceOptions:
     )
     names: Mapping[str, str] = field(
         default_factory=dict[str, str],
-        metadata={"description": "Property names of the thing model by our point ids."},
+        metadata={
+            "description": "Property names of the thing model by our point ids.",
+            "are_names": True,
+        },
     )
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gateway.dialects.births import fingerprint
 from gateway.dialects.contract import (
@@ -10,6 +11,7 @@ from gateway.dialects.contract import (
     Configuration,
     DialectSetup,
     DialectSpec,
+    Dropped,
     Encoded,
     Now,
     Received,
@@ -19,6 +21,7 @@ from gateway.dialects.json_text import ColumnText, text, value_text
 from gateway.dialects.native.birth import birth_body, gateway_birth_body
 from gateway.dialects.native.down import read_message
 from gateway.dialects.native.remote import NativeOptions, TimeExchange
+from gateway.dialects.newest import Newest
 from gateway.dialects.options import made
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.publication import Arrival, ConnectSpec, Publication, Subscription, Will
@@ -64,8 +67,10 @@ class Native:
         self._told: Configuration | None = None
         """The site configuration of the last gateway birth."""
         self._time = TimeExchange(made(NativeOptions, sink.options).ask_time_s)
-        self._states: dict[DeviceId, Committed] = {}
-        """The newest state of each device that was published, which the broker retains."""
+        self._states = Newest()
+        """Of each device: the newest one is retained by the broker."""
+        self._eps = {setup.ep}
+        """Of records that were handed to us: what the platform confirms of others is nothing."""
 
     # --- connection
 
@@ -199,6 +204,7 @@ class Native:
         for committed in batch:
             record = committed.record
             body = record.body
+            self._eps.add(committed.ep)
             if isinstance(body, PropBody):
                 is_old = now.ms - record.ts_ms > BACKFILL_AFTER_MS and not body.is_snapshot
                 if is_backfill or is_old:
@@ -230,12 +236,13 @@ class Native:
         size = points = 0
         for committed in records:
             item, count = self._item(committed)
-            if items and (size + len(item) > HIST_BYTES or points + count > HIST_POINTS):
+            length = len(item) if item.isascii() else len(item.encode())
+            if items and (size + length > HIST_BYTES or points + count > HIST_POINTS):
                 published.append(self._hist_message(device, held, items, now))
                 items, held, size, points = [], [], 0, 0
             items.append(item)
             held.append(committed)
-            size += len(item)
+            size += length
             points += count
         published.append(self._hist_message(device, held, items, now))
         return published
@@ -276,17 +283,9 @@ class Native:
             payload.encode(),
             Lane.EVENT,
             (committed.seq,),
-            is_retained=kind == "state" and self._is_newest(committed),
+            is_retained=kind == "state" and self._states.takes(record.device, committed),
             content_type=JSON_TYPE if kind == "state" else None,
         )
-
-    def _is_newest(self, committed: Committed) -> bool:
-        """Whether no newer state of the device was published: an older one must not replace it."""
-        known = self._states.get(committed.record.device)
-        if known is not None and known.ep == committed.ep and known.seq > committed.seq:
-            return False
-        self._states[committed.record.device] = committed
-        return True
 
     def _body(self, committed: Committed) -> tuple[str, str]:
         device, body = committed.record.device, committed.record.body
@@ -359,7 +358,11 @@ class Native:
         """Return commands, letters, acknowledgements, the platform's time; the rest is dropped."""
         if arrival.topic == f"{self._base}/dn/time/{GATEWAY_ITSELF}" and not arrival.is_retained:
             return self._time.answer(arrival, now)
-        return read_message(arrival, f"{self._base}/dn/")
+        heard = read_message(arrival, f"{self._base}/dn/")
+        if all(one.ep in self._eps for one in heard.acknowledged):
+            return heard
+        strange = Dropped(arrival.topic, "`ep` is not that of anything that was sent")
+        return replace(heard, acknowledged=(), dropped=(strange,))
 
 
 def _gap(body: GapBody, ep: int) -> str:
@@ -384,4 +387,6 @@ SENT = (
     Sent("gap", "{root}/1/{site}/{gateway}/up/gap/{device}"),
     Sent("audit entry", "{root}/1/{site}/{gateway}/up/log/{device}"),
 )
-DIALECT = DialectSpec(Native, has_app_ack=True, options=NativeOptions, sent=SENT)
+DIALECT = DialectSpec(
+    Native, has_app_ack=True, options=NativeOptions, says_old_states=True, sent=SENT
+)

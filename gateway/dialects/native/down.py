@@ -13,6 +13,8 @@ from gateway.model.ids import DeviceId, PointId, is_id
 from gateway.model.publication import Arrival
 from gateway.model.reading import Value
 
+VERSION = "1"
+"""Of `v`, where it is said, what stands before the dot: another one may mean something else."""
 MAX_RID = 64
 MAX_TEXT = 200
 MAX_POINTS = 200
@@ -90,6 +92,7 @@ def _rid(fields: _Json) -> str:
 
 
 def _checked(arrival: Arrival, device: DeviceId, rid: str, fields: _Json) -> Command:
+    _check_version(fields)
     op = _op(fields.get("op"))
     unknown = sorted(fields.keys() - _KEYS[op])
     if unknown:
@@ -111,6 +114,12 @@ def _checked(arrival: Arrival, device: DeviceId, rid: str, fields: _Json) -> Com
         event=_needed(fields, "eid") if op is Op.EVENT_ACK else None,
         is_dry=_flag(fields, "dry"),
     )
+
+
+def _check_version(fields: _Json) -> None:
+    said = fields.get("v", VERSION)
+    if not isinstance(said, str) or said.partition(".")[0] != VERSION:
+        raise _Wrong("bad_version", f"`v` must be that of version {VERSION} of this standard")
 
 
 def _op(found: object) -> Op:
@@ -202,9 +211,10 @@ def _acknowledgement(arrival: Arrival, _device: DeviceId) -> Received:
     """`{"ep", "ranges": [[first, last], …]}` confirms, `"resend": […]` asks for more."""
     try:
         fields = _object(arrival)
+        _check_version(fields)
         ep = _count(fields, "ep")
         done, wanted = _ranges(fields, "ranges"), _ranges(fields, "resend")
-    except NotStrictJson as error:
+    except (NotStrictJson, _Wrong) as error:
         return _dropped(arrival, str(error))
     return Received(
         acknowledged=(Ranges(ep, done),) if done else (),

@@ -24,6 +24,7 @@ from gateway.dialects.sparkplug_b.down import (
     read_commands,
     read_payload,
     read_state,
+    strange_orders,
 )
 from gateway.dialects.sparkplug_b.metrics import Board
 from gateway.dialects.sparkplug_b.options import SparkplugDevice, SparkplugOptions
@@ -46,6 +47,7 @@ LOSSES = (
     "The quality of time (tq), the place of a device, and the level and class of a point.",
     "Audit entries of the gateway.",
     "Bad values of a device that is offline, while they are current: DDEATH says it of all.",
+    "That an event stands, from a restart of the gateway to its next step.",
     "Records of a device that is on the site no more, events excepted: those the node tells.",
 )
 
@@ -111,17 +113,24 @@ class SparkplugB:
         return self._presence.birth(now) if self._may_speak() else ()
 
     def reloaded(self, births: Sequence[Birth], now: Now) -> tuple[Publication, ...]:
-        """Return births of devices that are new or changed, and deaths of those that went."""
-        self._use_names(births)
-        return self._presence.reload(births, now)
+        """Return births of devices that are new or changed, and deaths of those that went.
 
-    def _use_names(self, births: Sequence[Birth]) -> None:
-        """Take the names that the site file gives; one for several devices counts for none."""
+        All births where a device has another name now: NBIRTH makes a host forget the old one.
+        """
+        return self._presence.reload(births, now, is_renamed=self._use_names(births))
+
+    def _use_names(self, births: Sequence[Birth]) -> bool:
+        """Take the names that the site file gives; one for several devices counts for none.
+
+        Return whether a device that was here has another name now.
+        """
         of, devices = self._sink.devices, [birth.device for birth in births]
-        given = {one: made(SparkplugDevice, options_of(one, of)).name or one for one in devices}
-        often = Counter(given.values())
-        names = {one: name if often[name] == 1 else one for one, name in given.items()}
-        self._names.use({device: str(name) for device, name in names.items()})
+        names = {
+            one: str(made(SparkplugDevice, options_of(one, of)).name or one) for one in devices
+        }
+        while twice := {name for name, often in Counter(names.values()).items() if often > 1}:
+            names = {one: str(one) if name in twice else name for one, name in names.items()}
+        return self._names.use(names)
 
     def _may_speak(self) -> bool:
         if not self._options.primary_host:
@@ -170,9 +179,9 @@ class SparkplugB:
             return dropped(arrival, str(wrong))
 
     def _node_command(self, arrival: Arrival, now: Now) -> Received:
-        if not asks_rebirth(read_payload(arrival)):
-            return Received()
-        return Received(publications=self._presence.rebirth(now))
+        payload = read_payload(arrival)
+        born = self._presence.rebirth(now) if asks_rebirth(payload) else ()
+        return Received(publications=born, dropped=strange_orders(arrival, payload))
 
     def _device_command(self, arrival: Arrival, now: Now) -> Received:
         prefix = f"{self._voice.topic('DCMD')}/"
@@ -217,5 +226,10 @@ SENT = (
     Sent("end, planned or not: the will", "spBv1.0/{group}/NDEATH/{gateway}", "`bdSeq`"),
 )
 DIALECT = DialectSpec(
-    SparkplugB, options=SparkplugOptions, device_options=SparkplugDevice, losses=LOSSES, sent=SENT
+    SparkplugB,
+    options=SparkplugOptions,
+    device_options=SparkplugDevice,
+    losses=LOSSES,
+    says_old_states=True,  # `Presence` has the newest one, and takes it back with a batch
+    sent=SENT,
 )

@@ -7,6 +7,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any, cast
 
+from gateway.dialects.asked import end_ms
 from gateway.dialects.contract import Dropped, Now, Received
 from gateway.dialects.sparkplug_b.metrics import EVENT, Board, Known, as_type
 from gateway.dialects.sparkplug_b.wire import Metric, NotSparkplug, Payload, decode_payload
@@ -53,16 +54,18 @@ def read_payload(arrival: Arrival) -> Payload:
 
 
 def asks_rebirth(payload: Payload) -> bool:
-    """Whether a command to the node asks for all births.
+    """Whether a command to the node asks for all births, among whatever else."""
+    return any(metric.name == REBIRTH and metric.value is True for metric in payload.metrics)
 
-    Raises:
-        Wrong: it asks for anything else.
-    """
-    for metric in payload.metrics:
-        if metric.name != REBIRTH:
-            what = metric.name or f"alias {metric.alias}"
-            raise Wrong("not_supported", f"the node has no command {what[:64]!r}")
-    return any(metric.value is True for metric in payload.metrics)
+
+def strange_orders(arrival: Arrival, payload: Payload) -> tuple[Dropped, ...]:
+    """Return what a command asks of the node that it does not have."""
+    names = [metric.name or f"alias {metric.alias}" for metric in payload.metrics]
+    return tuple(
+        Dropped(arrival.topic, f"the node has no command {name[:64]!r}")
+        for name in names
+        if name != REBIRTH
+    )
 
 
 # --- commands to devices
@@ -92,7 +95,7 @@ def _command(order: Order, board: Board, metric: Metric) -> Command | BadCommand
         point, value = _set(metric, known)
     except Wrong as wrong:
         return BadCommand(sink, rid, order.device, wrong.code, str(wrong))
-    expires_ms = order.now.ms + order.ttl_ms
+    expires_ms = end_ms(order.now.ms, order.payload.timestamp_ms, order.ttl_ms)
     return Command(sink, rid, Op.SET, order.device, ((point, value),), (), expires_ms)
 
 

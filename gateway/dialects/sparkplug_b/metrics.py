@@ -46,18 +46,16 @@ class Known:
     open: dict[str, None] = field(default_factory=dict[str, None])
     """Of an event: the ids that stand."""
 
-    def born(self, now_ms: int) -> bytes:
+    def born(self, now_ms: int) -> Metric:
         """Return it for a birth: with name, alias, type, unit and its newest value."""
         unit: dict[str, Value] = {} if self.unit is None else {UNIT: self.unit}
-        return encode_metric(
-            Metric(
-                self.value,
-                now_ms if self.ts_ms is None else self.ts_ms,
-                self.name,
-                self.alias,
-                self.datatype,
-                properties={**unit, **self.properties},
-            )
+        return Metric(
+            self.value,
+            now_ms if self.ts_ms is None else self.ts_ms,
+            self.name,
+            self.alias,
+            self.datatype,
+            properties={**unit, **self.properties},
         )
 
     def now(
@@ -128,6 +126,8 @@ class Board:
         self._by_alias: dict[int, tuple[DeviceId, str]] = {}
         self._births: dict[DeviceId, Birth] = {}
         self._metrics: dict[DeviceId, dict[str, Known]] = {GATEWAY_ITSELF: {}}
+        self._events: list[tuple[DeviceId, str]] = []
+        """In the order in which they were first told of."""
 
     @property
     def devices(self) -> Iterable[DeviceId]:
@@ -173,7 +173,21 @@ class Board:
     def event(self, owner: DeviceId, kind: str) -> Known:
         """Return the metric of a kind of event, made when it is new."""
         known = self._metrics[owner].get(EVENT + kind)
-        return known or self._add(owner, EVENT + kind, DataType.BOOLEAN)
+        if known is None:
+            self._events.append((owner, EVENT + kind))
+            known = self._add(owner, EVENT + kind, DataType.BOOLEAN)
+        return known
+
+    @property
+    def events(self) -> int:
+        """How many metrics of events there are."""
+        return len(self._events)
+
+    def forget_events(self, beyond: int) -> None:
+        """Forget the metrics of events that are beyond so many; no birth has told of them."""
+        for owner, name in self._events[beyond:]:
+            self._metrics.get(owner, {}).pop(name, None)
+        del self._events[beyond:]
 
     def _renew(self, birth: Birth) -> None:
         """Keep what is known of points that stay as they are, and of events."""

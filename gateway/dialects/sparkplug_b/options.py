@@ -32,7 +32,7 @@ class SparkplugOptions:
         default=30.0,
         metadata={
             "description": "Seconds for which a command is good, from its arrival: Sparkplug has "
-            "no expiry.",
+            "no expiry. One that was sent over five minutes before is late.",
             "ge": 1,
             "le": 3600,
         },

@@ -80,6 +80,17 @@ class Records:
 
     def encode(self, batch: Sequence[Committed], now: Now, *, is_backfill: bool) -> Encoded:
         """Return one message for each record; old values gathered by device."""
+        memory = self._presence.begin_batch()
+        is_whole = False
+        try:
+            draft = self._drafted(batch, now, is_backfill=is_backfill)
+            is_whole = True
+        finally:
+            if not is_whole:  # one of them is none: nothing of this is sent, and all comes again
+                self._presence.unsay(memory)
+        return Encoded(tuple(draft.publications), tuple(draft.withheld))
+
+    def _drafted(self, batch: Sequence[Committed], now: Now, *, is_backfill: bool) -> _Draft:
         draft = _Draft()
         old: dict[DeviceId, _Old] = {}
         for committed in batch:
@@ -90,7 +101,7 @@ class Records:
                 draft.add(self._one(committed, now))
         for device, rest in old.items():
             draft.add(self._told(device, rest, now))
-        return Encoded(tuple(draft.publications), tuple(draft.withheld))
+        return draft
 
     def _one(self, committed: Committed, now: Now) -> Encoded:
         body = committed.record.body
@@ -153,15 +164,19 @@ class Records:
         if known is None:
             return []
         ts_ms, marks, offsets = committed.record.ts_ms, body.marks, body.offsets_ms
+        points = body.column.points
+        in_time: Sequence[int] = range(len(points))
+        if offsets is not None:  # metrics of a message stand in the order of their times
+            in_time = sorted(in_time, key=offsets.__getitem__)
         return [
-            known[point].now(
+            known[points[at]].now(
                 body.values[at],
                 ts_ms if offsets is None else ts_ms + offsets[at],
                 marks_of(GOOD if marks is None else marks[at]),
                 is_historical=is_historical,
             )
-            for at, point in enumerate(body.column.points)
-            if point in known
+            for at in in_time
+            if points[at] in known
         ]
 
     # --- events
@@ -207,8 +222,8 @@ class Records:
         owner = device if self._board.of(device) is not None else GATEWAY_ITSELF
         is_new = not self._board.has_event(owner, kind)
         known = self._board.event(owner, kind)
-        born = self._presence.renew(owner, now) if is_new else self._presence.open(owner, now)
-        return owner, born, known
+        speak = self._presence.renew if is_new else self._presence.open
+        return owner, speak(owner, now), known
 
     # --- results of commands
 

@@ -7,11 +7,14 @@ are in the lane of events and at QoS 0, so that nothing of ours comes between th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from gateway.dialects.contract import Now
 from gateway.dialects.sparkplug_b.down import REBIRTH
 from gateway.dialects.sparkplug_b.metrics import Board
+from gateway.dialects.sparkplug_b.underway import Underway
 from gateway.dialects.sparkplug_b.wire import (
     DataType,
     Metric,
@@ -37,10 +40,12 @@ class Names:
         self._theirs: dict[DeviceId, str] = {}
         self._ours: dict[str, DeviceId] = {}
 
-    def use(self, names: Mapping[DeviceId, str]) -> None:
-        """Take the platform's id of every device."""
+    def use(self, names: Mapping[DeviceId, str]) -> bool:
+        """Take the platform's id of every device; return whether one of before has changed."""
+        before = {name: device for name, device in self._ours.items() if device in names}
         self._theirs.update(names)
-        self._ours = {name: device for device, name in self._theirs.items()}
+        self._ours = {name: device for device, name in names.items()}
+        return any(names[device] != name for name, device in before.items())
 
     def theirs(self, device: DeviceId) -> str:
         """Return the platform's id."""
@@ -61,6 +66,7 @@ class Voice:
         self._names = names
         self._bd_seq: int | None = None
         self._seq = 0
+        self.underway = Underway()
 
     def topic(self, kind: str, device: DeviceId | str = GATEWAY_ITSELF) -> str:
         """Return a topic of the node, or of a device of it."""
@@ -73,23 +79,24 @@ class Voice:
         """Count a CONNECT. The first of a process does not know the last of the one before."""
         last = now.ms // 1000 if self._bd_seq is None else self._bd_seq
         self._bd_seq = (last + 1) % SEQUENCE
+        self.underway.begin()
 
     # --- births and deaths
 
     def node_death(self, now: Now) -> bytes:
         """Return the payload of NDEATH, which has no `seq`."""
-        return encode_payload([self._bd_seq_metric(now)], now.ms)
+        return encode_payload([encode_metric(self._bd_seq_metric(now))], now.ms)
 
     def node_birth(self, board: Board, now: Now) -> Publication:
         """Return NBIRTH; `seq` begins anew with it."""
         metrics = [
             self._bd_seq_metric(now),
-            encode_metric(Metric(False, now.ms, REBIRTH, None, DataType.BOOLEAN)),  # noqa: FBT003 - the value of the standard
-            *(known.born(now.ms) for known in (board.of(GATEWAY_ITSELF) or {}).values()),
+            Metric(False, now.ms, REBIRTH, None, DataType.BOOLEAN),  # noqa: FBT003 - the value of the standard
+            *_born(board, GATEWAY_ITSELF, now),
         ]
         return Publication(
             self.topic("NBIRTH"),
-            encode_payload(metrics, now.ms),
+            encode_payload(_in_time(metrics), now.ms),
             Lane.EVENT,
             qos=0,
             tail=self._first_seq,
@@ -99,8 +106,9 @@ class Voice:
         self, board: Board, device: DeviceId, now: Now, covers: tuple[int, ...] = ()
     ) -> Publication:
         """Return DBIRTH with the newest values."""
-        metrics = [known.born(now.ms) for known in (board.of(device) or {}).values()]
-        return self._event("DBIRTH", device, metrics, now, covers=covers)
+        metrics = _in_time(_born(board, device, now))
+        birth = self._event("DBIRTH", device, metrics, now, covers=covers)
+        return replace(birth, tail=self._leaving(device, is_birth=True))
 
     def device_death(self, device: DeviceId, now: Now, covers: tuple[int, ...] = ()) -> Publication:
         """Return DDEATH."""
@@ -125,7 +133,7 @@ class Voice:
             Lane.TELEMETRY,
             covers,
             qos=0,
-            tail=self._next_seq,
+            tail=self._leaving(device, is_birth=False),
         )
 
     def _event(
@@ -141,13 +149,30 @@ class Voice:
         topic = self.topic(kind, owner)
         return Publication(topic, payload, Lane.EVENT, covers, qos=0, tail=self._next_seq)
 
-    def _bd_seq_metric(self, now: Now) -> bytes:
-        return encode_metric(Metric(self._bd_seq, now.ms, BD_SEQ, None, DataType.INT64))
+    def _bd_seq_metric(self, now: Now) -> Metric:
+        return Metric(self._bd_seq, now.ms, BD_SEQ, None, DataType.INT64)
 
     def _first_seq(self) -> bytes:
         self._seq = 0
         return seq_field(0)
 
+    def _leaving(self, device: DeviceId, *, is_birth: bool) -> Callable[[], bytes]:
+        """Note a message that may wait; return what gives its `seq` when it leaves."""
+        return partial(self._leave, self.underway.make(device, is_birth=is_birth))
+
+    def _leave(self, number: int) -> bytes:
+        self.underway.leave(number)
+        return self._next_seq()
+
     def _next_seq(self) -> bytes:
         self._seq = (self._seq + 1) % SEQUENCE
         return seq_field(self._seq)
+
+
+def _born(board: Board, owner: DeviceId, now: Now) -> list[Metric]:
+    return [known.born(now.ms) for known in (board.of(owner) or {}).values()]
+
+
+def _in_time(metrics: Iterable[Metric]) -> list[bytes]:
+    """Return metrics in the order of their times, as the standard wants it (chapter 5)."""
+    return [encode_metric(one) for one in sorted(metrics, key=lambda one: one.timestamp_ms or 0)]

@@ -32,6 +32,8 @@ class NotSparkplug(ValueError):
 class DataType(IntEnum):
     """Data types of metrics and properties (Sparkplug 3.0, chapter 6, "Data Types")."""
 
+    INT8 = 1
+    INT16 = 2
     INT32 = 3
     INT64 = 4
     UINT8 = 5
@@ -47,6 +49,9 @@ class DataType(IntEnum):
 _UNSIGNED = frozenset(
     {DataType.UINT8, DataType.UINT16, DataType.UINT32, DataType.UINT64, DataType.DATETIME}
 )
+_NARROW: Mapping[int | None, int] = {DataType.INT8: 8, DataType.INT16: 16, DataType.INT32: 32}
+"""Bits of signed numbers that are less wide than their field: some hosts fill only these with the
+two's complement, others the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +273,11 @@ def _read(number: int, found: _Field, datatype: int | None) -> Value | None:  # 
 
 
 def _signed(found: int, bits: int, datatype: int | None) -> int:
-    if datatype in _UNSIGNED or not found >> (bits - 1):
+    if datatype in _UNSIGNED:
         return found
-    return found - (1 << bits)
+    value = found - (1 << bits) if found >> (bits - 1) else found
+    narrow = _NARROW.get(datatype, bits)
+    return value - (1 << narrow) if value >> (narrow - 1) == 1 else value
 
 
 def _int(fields: Mapping[int, _Field], number: int) -> int | None:

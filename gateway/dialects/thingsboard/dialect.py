@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 from gateway.dialects.asked import Wrong, read_object
 from gateway.dialects.by_name import Directory
@@ -14,10 +16,12 @@ from gateway.dialects.contract import (
     Encoded,
     Now,
     Received,
+    RefusedRecords,
     Sent,
 )
+from gateway.dialects.json_text import json_bytes
 from gateway.dialects.options import made
-from gateway.dialects.thingsboard.down import Asked, Requests
+from gateway.dialects.thingsboard.down import Asked
 from gateway.dialects.thingsboard.options import (
     ThingsBoardDeviceOptions,
     ThingsBoardOptions,
@@ -36,13 +40,15 @@ from gateway.dialects.thingsboard.up import (
 )
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
 from gateway.model.publication import Arrival, ConnectSpec, Publication, Subscription
-from gateway.model.record import Committed, Lane, PropBody, StateBody
+from gateway.model.record import Committed, Lane, PropBody, ReplyBody, StateBody
 
 LIMITS_ID = "1"
 """Number of the one question that we ask: getSessionLimits (MqttTransportHandler.java)."""
 HEADER_BYTES = 128
 """Of what the server counts beside the payload: the topic, and MQTT 5 properties."""
 LEAST_BYTES = 1000
+LONGEST_GREETING_MS = 30_000
+"""Records wait no longer for devices to be connected."""
 
 
 class ThingsBoard:
@@ -56,9 +62,12 @@ class ThingsBoard:
         self._limit = options.max_message
         self._directory = Directory(ThingsBoardDeviceOptions, setup.sink.devices, entry_of)
         self._writer = Writer(options, self._directory)
-        self._asked = Asked(self._directory, Requests(round(options.command_ttl * 1000)))
+        self._asked = Asked(self._directory, round(options.command_ttl * 1000))
         self._births: dict[DeviceId, Birth] = {}
         self._offline: set[DeviceId] = set()
+        self._unmet: set[DeviceId] = set()
+        """Devices of which this connection has not told the platform yet."""
+        self._greeting_ms = 0
         self._told = {False: Told(), True: Told()}
         """By whether it is backfill: old values tell nothing of the newest quality."""
 
@@ -82,19 +91,20 @@ class ThingsBoard:
         self,
         births: Sequence[Birth],
         gone: Sequence[DeviceId],
-        now: Now,  # noqa: ARG002 - the contract's
+        now: Now,
     ) -> tuple[Publication, ...]:
-        """Return who we are, the question for limits, and every device with its attributes."""
+        """Return who we are, the question for limits, every device, and their attributes."""
         for told in self._told.values():
             told.forget()
         before = set(self._births)
         self._use(births)
         left = {*gone, *before} - set(self._births)
+        self._unmet, self._greeting_ms = set(self._alone(self._births)), now.ms
         return (
             self._about_us(),
             Publication(f"{OWN_REQUEST}{LIMITS_ID}", _LIMITS, Lane.EVENT),
             *self._come(births),
-            *(self._writer.gone(device) for device in sorted(left)),
+            *(self._writer.gone(device) for device in self._alone(sorted(left))),
         )
 
     def reloaded(self, births: Sequence[Birth], now: Now) -> tuple[Publication, ...]:  # noqa: ARG002 - the contract's
@@ -102,13 +112,20 @@ class ThingsBoard:
         before = self._births
         self._use(births)
         return (
-            *self._come(birth for birth in births if before.get(birth.device) != birth),
-            *(self._writer.gone(device) for device in before if device not in self._births),
+            *self._come([birth for birth in births if before.get(birth.device) != birth]),
+            *(
+                self._writer.gone(device)
+                for device in self._alone(before)
+                if device not in self._births
+            ),
         )
 
-    def is_ready(self, now: Now) -> bool:  # noqa: ARG002 - the contract's
-        """Return True: the platform makes what it does not know, in the order of messages."""
-        return True
+    def is_ready(self, now: Now) -> bool:
+        """Return whether all devices were told of: the platform makes what it does not know.
+
+        Events overtake what waits for room, and would be the first that it hears of a device.
+        """
+        return not self._unmet or not 0 <= now.ms - self._greeting_ms < LONGEST_GREETING_MS
 
     def tick(self, now: Now) -> tuple[Publication, ...]:  # noqa: ARG002 - the contract's
         """Return nothing: nothing is due by time."""
@@ -127,18 +144,32 @@ class ThingsBoard:
         self._births = {birth.device: birth for birth in births}
 
     def _about_us(self) -> Publication:
-        told = f'{{"software":"{self._setup.software}","site":"{self._setup.gateway.site}"}}'
-        return Publication(OWN_ATTRIBUTES, told.encode(), Lane.EVENT)
+        told = {"software": self._setup.software, "site": str(self._setup.gateway.site)}
+        return Publication(OWN_ATTRIBUTES, json_bytes(told), Lane.EVENT)
 
-    def _come(self, births: Iterable[Birth]) -> tuple[Publication, ...]:
-        said: list[Publication] = []
+    def _come(self, births: Sequence[Birth]) -> tuple[Publication, ...]:
+        """Return all devices, and then what they are and which of them do not answer."""
+        said = [self._connect(device) for device in self._alone(birth.device for birth in births)]
         for birth in births:
-            said.append(self._writer.connect(birth.device))
+            if self._directory.why_not_alone(birth.device) is not None:
+                continue
             if self._options.attributes:
-                said.append(self._writer.birth(birth))
+                said.extend(self._writer.birth(birth, self._limit))
             if birth.device in self._offline:
                 said.extend(self._writer.offline(birth.device, {}))
         return tuple(said)
+
+    def _alone(self, devices: Iterable[DeviceId]) -> Iterator[DeviceId]:
+        """Yield those whose name on the platform is their own."""
+        return (one for one in devices if self._directory.why_not_alone(one) is None)
+
+    def _connect(self, device: DeviceId) -> Publication:
+        return replace(self._writer.connect(device), tail=partial(self._met, device))
+
+    def _met(self, device: DeviceId) -> bytes:
+        """Note that a device is told of just now; its message needs no other end."""
+        self._unmet.discard(device)
+        return b""
 
     # --- records
 
@@ -154,8 +185,13 @@ class ThingsBoard:
         own = Packer(OWN_TELEMETRY, self._limit, is_gateway=True)
         published: list[Publication] = []
         withheld: list[int] = []
+        refused: list[RefusedRecords] = []
         for committed in batch:
             record = committed.record
+            why = self._directory.why_not_alone(record.device)
+            if why is not None and not isinstance(record.body, ReplyBody):
+                refused.append(RefusedRecords(record.lane, (committed.seq,), why))
+                continue
             if isinstance(record.body, PropBody):
                 rows = self._writer.rows(committed, record.body, self._told[is_backfill])
                 if rows:
@@ -170,7 +206,8 @@ class ThingsBoard:
             published.extend(messages)
             if not messages:
                 withheld.append(committed.seq)
-        return Encoded((*values.messages(), *own.messages(), *published), tuple(withheld))
+        messages = (*values.messages(), *own.messages(), *published)
+        return Encoded(messages, tuple(withheld), tuple(refused))
 
     def _note(self, device: DeviceId, body: StateBody) -> None:
         """Remember the state of a device for the next connection."""
@@ -231,6 +268,10 @@ LOSSES = (
     "A device that left the site is disconnected and stays on the platform.",
     "Shared attributes are no commands here, and are not read.",
     "Its limits by time are not kept: it ends the connection then, and what waits is sent again.",
+    (
+        "Its requests have no lasting ids: the same number with the same payload within ten "
+        "minutes is one request, also over a restart of this gateway; beyond that it is done again."
+    ),
     "Audit entries stay here unless `audit: true`.",
 )
 SENT = (

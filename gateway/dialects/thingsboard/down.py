@@ -5,8 +5,9 @@ Messages: thingsboard.io, docs/reference/gateway-api/rpc and docs/reference/mqtt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, cast
 
@@ -21,34 +22,14 @@ from gateway.model.publication import Arrival
 
 MAX_REQUEST_ID = 2**31 - 1
 """It is a Java int."""
-_MAX_SEEN = 1000
+SAME_FOR_MS = 600_000
+"""The platform counts requests by device from 0, anew whenever its actor of the device starts
+(DeviceActorMessageProcessor.java: rpcSeq), while it sends what is not answered again with the same
+id after every connect (sendPendingRequests). So an id and what is asked name a request only for a
+while: longer than a power cut and the start after it, shorter than the platform needs to be started
+and to be asked the same again."""
+_NUMBER = re.compile(r"[0-9]{1,10}")
 _NEED_NAMES = frozenset({"set", "arm", "event_ack"})
-
-
-@dataclass(slots=True)
-class Requests:
-    """Tells a request that comes again from a new one with the same id.
-
-    The platform counts requests by device from 0, anew whenever its actor of the device starts
-    (DeviceActorMessageProcessor.java: rpcSeq), while it sends what is not answered again with the
-    same id after every connect (sendPendingRequests). So an id names a request only for a while.
-    """
-
-    ttl_ms: int
-    _seen: dict[tuple[str, int], tuple[bytes, int]] = field(
-        default_factory=dict[tuple[str, int], tuple[bytes, int]]
-    )
-
-    def since(self, name: str, request_id: int, payload: bytes, now_ms: int) -> int:
-        """Return when this request came first; now, for one that is new."""
-        digest = sha256(payload).digest()
-        known = self._seen.pop((name, request_id), None)
-        if known is None or known[0] != digest or now_ms - known[1] > self.ttl_ms:
-            known = (digest, now_ms)
-        self._seen[name, request_id] = known
-        if len(self._seen) > _MAX_SEEN:
-            del self._seen[next(iter(self._seen))]
-        return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +37,7 @@ class Asked:
     """Reads the requests of one sink."""
 
     directory: Directory[ThingsBoardDeviceOptions]
-    requests: Requests
+    ttl_ms: int
 
     def of_device(self, arrival: Arrival, now_ms: int) -> Received:
         """Return what `{"device", "data": {"id", "method", "params"}}` means.
@@ -72,37 +53,36 @@ class Asked:
             name = _name(fields.get("device"))
             request = _data(fields.get("data"))
             request_id = _request_id(request.get("id"))
-            since_ms = self.requests.since(name, request_id, arrival.payload, now_ms)
-            rid = f"rpc|{request_id}|{since_ms}|{name}"
+            rid = f"rpc|{request_id}|{_digest(arrival)}|{name}"
             device = self._device(name)
             wish = _wish(request, self.directory.entry(device).names)
         except Wrong as error:
             return _bad(arrival, rid, device, error)
-        return Received(commands=(wish.command(arrival, rid, device, self._expires(since_ms)),))
+        return Received(commands=(wish.command(arrival, rid, device, now_ms + self.ttl_ms),))
 
     def of_gateway(self, arrival: Arrival, now_ms: int) -> Received:
         """Return what `{"method", "params"}` means that the gateway itself is asked."""
         digits = arrival.topic.removeprefix(OWN_REQUEST)
-        if not digits.isdecimal() or not digits.isascii() or int(digits) > MAX_REQUEST_ID:
+        if not _NUMBER.fullmatch(digits) or int(digits) > MAX_REQUEST_ID:
             return Received(dropped=(Dropped(arrival.topic, "no number of a request"),))
-        since_ms = self.requests.since("", int(digits), arrival.payload, now_ms)
-        rid = f"{OWN}|{int(digits)}|{since_ms}|"
+        rid = f"{OWN}|{int(digits)}|{_digest(arrival)}|"
         try:
             names = self.directory.entry(GATEWAY_ITSELF).names
             wish = _wish(read_object(arrival.payload), names)
         except Wrong as error:
             return _bad(arrival, rid, GATEWAY_ITSELF, error)
-        command = wish.command(arrival, rid, GATEWAY_ITSELF, self._expires(since_ms))
+        command = wish.command(arrival, rid, GATEWAY_ITSELF, now_ms + self.ttl_ms)
         return Received(commands=(command,))
-
-    def _expires(self, since_ms: int) -> int:
-        return since_ms + self.requests.ttl_ms
 
     def _device(self, name: str) -> DeviceId:
         device = self.directory.ours(name)
         if device is None:
             raise Wrong("no_device", f"there is no device {name[:64]!r}")
         return device
+
+
+def _digest(arrival: Arrival) -> str:
+    return sha256(arrival.payload).hexdigest()[:16]
 
 
 def _bad(arrival: Arrival, rid: str | None, device: DeviceId, error: Wrong) -> Received:
@@ -128,6 +108,11 @@ def _request_id(found: object) -> int:
 
 
 def _wish(request: Mapping[str, Any], names: PointNames) -> Wish:
+    """Return what is asked, and for how long its number names it."""
+    return replace(_asked_for(request, names), same_for_ms=SAME_FOR_MS)
+
+
+def _asked_for(request: Mapping[str, Any], names: PointNames) -> Wish:
     """Return what a method means; a parameter that is no object is the value of a call.
 
     So a switch of the platform, whose method has the name of a point, sends `true` or `false`.
@@ -140,6 +125,6 @@ def _wish(request: Mapping[str, Any], names: PointNames) -> Wish:
         return read_service(method, cast("dict[str, Any]", params), names)
     if method == "read":
         return read_service(method, {"points": params}, names)
-    if method in _NEED_NAMES:
+    if isinstance(method, str) and method in _NEED_NAMES:
         raise Wrong("bad_args", f"`params` of {method} must be an object")
     return read_service(method, {"value": params}, names)

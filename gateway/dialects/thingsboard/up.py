@@ -14,6 +14,7 @@ from typing import Any
 from gateway.dialects.by_name import Directory, gap_fields, replied_values
 from gateway.dialects.contract import Birth
 from gateway.dialects.json_text import json_bytes, text
+from gateway.dialects.newest import Newest
 from gateway.dialects.thingsboard.options import ThingsBoardDeviceOptions, ThingsBoardOptions
 from gateway.dialects.thingsboard.pack import Row, json_value
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId
@@ -47,15 +48,21 @@ class Told:
     """Which quality the platform has of each point, so that only changes are sent.
 
     Forgotten at every connect: what was on its way then is sent again, perhaps after other values.
+    A record that told one tells it again when it is encoded once more: its message may not have
+    been taken.
     """
 
-    _words: dict[tuple[DeviceId, str], str] = field(default_factory=dict[tuple[DeviceId, str], str])
+    _words: dict[tuple[DeviceId, str], tuple[str, int]] = field(
+        default_factory=dict[tuple[DeviceId, str], tuple[str, int]]
+    )
 
-    def is_news(self, device: DeviceId, point: str, word: str) -> bool:
-        """Whether a word differs from the last one of this point; it is the last one then."""
-        known = self._words.get((device, point))
-        self._words[device, point] = word
-        return known != word
+    def is_news(self, device: DeviceId, point: str, word: str, seq: int) -> bool:
+        """Whether a word differs from what other records have told last of this point."""
+        known, told_by = self._words.get((device, point), ("", seq))
+        if known == word and told_by != seq:
+            return False
+        self._words[device, point] = word, seq
+        return True
 
     def forget(self) -> None:
         """Take it that the platform knows nothing."""
@@ -68,6 +75,8 @@ class Writer:
 
     options: ThingsBoardOptions
     directory: Directory[ThingsBoardDeviceOptions]
+    steps: Newest = field(default_factory=Newest)
+    """Of each alarm that stands as an attribute."""
 
     def name(self, device: DeviceId) -> str | None:
         """Return the platform's name of a device; None for the gateway itself."""
@@ -90,7 +99,9 @@ class Writer:
             if value is not None and mark.quality is Quality.GOOD:
                 pairs.append(f"{text(name)}:{json_value(value)}")
             word = mark.reason or mark.quality.name.lower()
-            if self.options.quality == "key" and told.is_news(record.device, point, word):
+            if self.options.quality == "key" and told.is_news(
+                record.device, point, word, committed.seq
+            ):
                 pairs.append(f"{text(name + _QUALITY)}:{text(word)}")
         return tuple(Row(at, tuple(found[at])) for at in sorted(found) if found[at])
 
@@ -131,8 +142,12 @@ class Writer:
         """Return that a device does not answer; in this order, as attributes connect it anew."""
         return (self._attributes(device, {**told, "online": False}), self.gone(device))
 
-    def birth(self, birth: Birth) -> Publication:
-        """Return what the platform may know of a device, as client attributes."""
+    def birth(self, birth: Birth, limit: int) -> tuple[Publication, ...]:
+        """Return what the platform may know of a device, as client attributes.
+
+        Beyond `limit` bytes each of them alone, and without the one that is still too long: the
+        platform would end the connection, and hear the same on the next.
+        """
         names = self.directory.entry(birth.device).names
         told: dict[str, Any] = {
             "kind": birth.kind,
@@ -148,7 +163,12 @@ class Writer:
         if birth.position is not None:
             told["longitude"], told["latitude"] = birth.position.lon, birth.position.lat
             told["position_system"] = birth.position.crs
-        return self._attributes(birth.device, {k: v for k, v in told.items() if v is not None})
+        known = {key: value for key, value in told.items() if value is not None}
+        whole = self._attributes(birth.device, known)
+        if len(whole.payload) <= limit:
+            return (whole,)
+        single = (self._attributes(birth.device, {key: known[key]}) for key in known)
+        return tuple(one for one in single if len(one.payload) <= limit)
 
     def _attributes(self, device: DeviceId, told: Mapping[str, Any]) -> Publication:
         name = self.name(device)
@@ -189,6 +209,8 @@ class Writer:
         key = f"alarm_{body.type}" if point is None else f"alarm_{body.type}_{point}"
         stands = {key: body.state != "cleared", f"{key}_severity": severity}
         row = self._named(committed, f"event_{body.type}", step)
+        if not self.steps.takes((device, key), committed):
+            return (row,)
         return (row, self._attributes(device, stands))
 
     def _log(self, committed: Committed, body: LogBody) -> Sequence[Publication]:
@@ -209,12 +231,12 @@ class Writer:
     # --- replies
 
     def _reply(self, committed: Committed, body: ReplyBody) -> Sequence[Publication]:
-        """Return the reply to a request; `rid` is `rpc|id|since|name`, or `me|id|since|`."""
+        """Return the reply to a request; `rid` is `rpc|id|digest|name`, or `me|id|digest|`."""
         if body.status == _ACCEPTED:
             return ()  # a request is answered once
         whose, _, rest = body.rid.partition("|")
         request_id, _, rest = rest.partition("|")
-        _since, _, name = rest.partition("|")
+        _digest, _, name = rest.partition("|")
         names = self.directory.entry(committed.record.device).names
         told: dict[str, Any] = {
             "success": body.status == "done",

@@ -20,9 +20,9 @@ TEXTS: Mapping[str, Wording] = {
         "请写成 `device_secret: {{credential: 名称}}`；控制台的设备详情页可查看。",
     ),
     "LG-ALINK-03": Wording(
-        "'{name}' cannot name a product or a device on the platform",
-        "Names have 1 to 64 characters, none of them / + # & |.",
-        "'{name}' 不能用作平台上的产品或设备名称",
-        "名称为 1 到 64 个字符，不得含有 / + # & |。",
+        "'{name}' cannot name a product, a device or an event on the platform",
+        "Names have 1 to 64 printable characters, none of them / + # & |.",
+        "'{name}' 不能用作平台上的产品、设备或事件名称",
+        "名称为 1 到 64 个可见字符，不得含有 / + # & |。",
     ),
 }
