@@ -145,6 +145,7 @@ class Daemon:
             Trials(house, Shift(self, rooms), self._files),
             self._recall,
             lambda: desk.status({}),
+            lambda: house.refused,
         )
         return RemoteDesk(office, self._files, house.outbox.states(ROOM))
 

@@ -56,7 +56,18 @@ def to_json(column: Mapping[int, Sample]) -> list[Any]:
     if any(one.mark != GOOD for one in samples):
         marks = [[int(one.mark.quality), one.mark.reason] for one in samples]
     steps = [after - before for before, after in pairwise(times)]
-    return [times[0], steps, [one.value for one in samples], marks]
+    return [times[0], steps, [_kept(one.value) for one in samples], marks]
+
+
+def _kept(value: Value | None) -> Value | None:
+    """Return a value as JSON and UTF-8 hold it: None for what is no number."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case _:
+            return value
 
 
 def from_json(stored: list[Any]) -> Column:

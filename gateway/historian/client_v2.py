@@ -11,11 +11,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from gateway.historian.answer import Answer, NotUsable, ServerAway
-from gateway.historian.transport import ReadSecret
-from gateway.settings.problems import SettingsError
+from gateway.historian.transport import TOKEN, ReadSecret, secret_text
 from gateway.settings.site_historians import Historian
 
 try:
@@ -35,6 +34,8 @@ class V2Write:
     def __init__(self, historian: Historian, read_secret: ReadSecret) -> None:
         """Read the token or the password."""
         self._historian = historian
+        self._is_kept = False
+        """Whether a connection may be open that the server closes when it likes."""
         options = _login(historian, read_secret)
         if historian.ca is not None:
             if not Path(historian.ca).is_file():
@@ -55,6 +56,19 @@ class V2Write:
         Raises:
             ServerAway: nobody answered in time.
         """
+        is_kept, self._is_kept = self._is_kept, False
+        try:
+            answer = self._ask(body)
+        except ProtocolError as error:
+            if not is_kept:
+                raise ServerAway(f"{type(error).__name__}: {error}") from error
+            return self.write(body)  # the server had closed an idle connection: no outage
+        except (HTTPError, OSError, ValueError) as error:
+            raise ServerAway(f"{type(error).__name__}: {error}") from error
+        self._is_kept = True
+        return answer
+
+    def _ask(self, body: bytes) -> Answer:
         historian = self._historian
         try:
             self._api.write(
@@ -62,8 +76,6 @@ class V2Write:
             )
         except ApiException as refusal:
             return _answer(refusal)
-        except (HTTPError, OSError, ValueError) as error:
-            raise ServerAway(f"{type(error).__name__}: {error}") from error
         return Answer(HTTPStatus.NO_CONTENT)
 
     def close(self) -> None:
@@ -74,13 +86,10 @@ class V2Write:
 
 
 def _login(historian: Historian, read_secret: ReadSecret) -> dict[str, Any]:
-    try:
-        token = "" if historian.token is None else read_secret(historian.token)
-        if historian.username is None or historian.password is None:
-            return {"token": token}
-        password = read_secret(historian.password)
-    except SettingsError as error:
-        raise NotUsable(error.problems[0].text()) from error
+    token = "" if historian.token is None else secret_text(TOKEN, historian.token, read_secret)
+    if historian.username is None or historian.password is None:
+        return {"token": token}
+    password = secret_text("password", historian.password, read_secret)
     # The library wants both in one; by their own names it would sign in, as only InfluxDB 2 knows.
     return {"token": f"{historian.username}:{password}", "auth_basic": True}
 

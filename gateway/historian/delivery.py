@@ -19,6 +19,9 @@ from gateway.model.record import Lane
 MOST_BYTES = 1_000_000
 """Of one request. InfluxDB Cloud and usual proxies allow more; 413 teaches less."""
 
+MOST_HELD = 20_000
+"""Lines of a batch that others joined; 2 MB."""
+
 
 @dataclass(slots=True)
 class Limits:
@@ -85,6 +88,17 @@ class Delivery:
                 self._waiting.append(lines)
                 return True
         return False
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nobody can say if these lines are at fault or the request: others would tell."""
+        is_vague = self._has_searched and not self._has_written
+        return is_vague and len(self._lines) < MOST_HELD
+
+    def join(self, lines: Sequence[Line]) -> None:
+        """Take further lines into a batch that is stuck; they are written first."""
+        self._lines += tuple(lines)
+        self._waiting += reversed([*_cut(lines, self._limits)])
 
     def settled(self) -> Iterator[Settled]:
         """Yield every record once, when `next` returned None."""

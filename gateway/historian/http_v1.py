@@ -13,8 +13,7 @@ import ssl
 from urllib.parse import urlencode, urlsplit
 
 from gateway.historian.answer import Answer, NotUsable, ServerAway
-from gateway.historian.transport import ReadSecret
-from gateway.settings.problems import SettingsError
+from gateway.historian.transport import TOKEN, ReadSecret, secret_text
 from gateway.settings.site_historians import Historian
 
 MOST_SAID = 4096
@@ -80,14 +79,11 @@ class V1Write:
 
 
 def _authorization(historian: Historian, read_secret: ReadSecret) -> str | None:
-    try:
-        if historian.token is not None:
-            return f"Token {read_secret(historian.token)}"
-        if historian.username is None or historian.password is None:
-            return None
-        login = f"{historian.username}:{read_secret(historian.password)}"
-    except SettingsError as error:
-        raise NotUsable(error.problems[0].text()) from error
+    if historian.token is not None:
+        return f"Token {secret_text(TOKEN, historian.token, read_secret)}"
+    if historian.username is None or historian.password is None:
+        return None
+    login = f"{historian.username}:{secret_text('password', historian.password, read_secret)}"
     return f"Basic {base64.b64encode(login.encode()).decode()}"
 
 

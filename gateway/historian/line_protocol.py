@@ -57,4 +57,4 @@ def field(value: bool | float | str) -> str:  # noqa: FBT001 - a value, whatever
 def line(series_key: str, fields: Iterable[tuple[str, str]], ts_ms: int) -> bytes:
     """Return one line without its line break; the fields are what `field` gave."""
     said = ",".join(f"{key.translate(_IN_TAGS)}={value}" for key, value in fields)
-    return f"{series_key} {said} {ts_ms}".encode()
+    return f"{series_key} {said} {ts_ms}".encode("utf-8", "replace")  # half a surrogate pair

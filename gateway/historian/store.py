@@ -8,6 +8,7 @@ some hundred short rows. The file never grows beyond its bound: the oldest hours
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Generator, Mapping, Sequence
@@ -30,6 +31,7 @@ FULL = 0.75
 PAGE_BYTES = 4096
 WAL_BYTES = 1 << 20
 """The write-ahead log beside the file stays about this small, within the quota."""
+LEAST_FREE_BYTES = 4 << 20  # with less, a commit fails for want of disk, not by our own bound
 VERSION = 1
 
 _TABLES = (
@@ -43,6 +45,8 @@ _TABLES = (
         hour INTEGER NOT NULL, series INTEGER NOT NULL, payload BLOB NOT NULL,
         PRIMARY KEY (hour, series)) WITHOUT ROWID""",
 )
+_SPAN = """SELECT min(a), max(b) FROM (SELECT min(hour) * :h AS a, max(hour + 1) * :h AS b
+    FROM hours UNION ALL SELECT min(from_ms), max(to_ms + 1) FROM fresh)"""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 
 
@@ -154,6 +158,21 @@ class HistoryStore:
         self._opened().execute("PRAGMA secure_delete=FAST")
         self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
+
+    def is_disk_full(self) -> bool:
+        """Whether it is the disk that has no room, and not our own bound."""
+        return shutil.disk_usage(self._folder).free < LEAST_FREE_BYTES
+
+    def forget(self, before_ms: int) -> None:
+        """Delete hours that are wholly older than `before_ms`."""
+        with self._transaction() as connection:
+            self._drop_before(connection, before_ms)
+
+    def span(self) -> range:
+        """Return the time of which anything is kept, to the hour; an empty one: nothing is."""
+        with _in_our_words():
+            first_ms, end_ms = self._opened().execute(_SPAN, {"h": HOUR_MS}).fetchone()
+        return range(first_ms or 0, end_ms or 0)
 
     def relieve(self) -> None:
         """Delete the oldest quarter: the bound was reached within one commit."""

@@ -23,6 +23,7 @@ class _Post(Generic[_T]):
         self._work = work
         self._loop = asyncio.get_running_loop()
         self.result: asyncio.Future[_T] = self._loop.create_future()
+        self.is_over = threading.Event()
 
     def run(self) -> None:
         """Work, in the thread."""
@@ -31,6 +32,7 @@ class _Post(Generic[_T]):
             worth = self._work()
             tell = lambda: self._finished(worth)  # noqa: E731 - what to tell is known only here
         finally:
+            self.is_over.set()
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(tell)
 
@@ -51,6 +53,13 @@ class DaemonThread:
         self._name = name
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._is_last_over: Callable[[], bool] | None = None
+        """Says whether the last job is over; None before the first one."""
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether a job that its caller gave up still goes on."""
+        return self._is_last_over is not None and not self._is_last_over()
 
     async def run(self, work: Callable[[], _T]) -> _T:
         """Return what `work` returned; when the caller is cancelled, it goes on by itself.
@@ -59,6 +68,7 @@ class DaemonThread:
             Unfinished: it ended with an error.
         """
         post = _Post(work)
+        self._is_last_over = post.is_over.is_set
         self._jobs.put(post.run)
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)

@@ -50,6 +50,8 @@ class Writer:
         A write that is late may still happen: the lines go again, and overwrite.
         """
         deadline_s = self._historian.timeout_s + GRACE_S
+        if self._thread.is_held_up:  # another one behind it would only wait with its lines
+            return Verdict(Fate.AWAY, "the write before this one still hangs")
         try:
             async with asyncio.timeout(deadline_s):
                 return await self._thread.run(lambda: self._write(body_of(lines)))

@@ -8,16 +8,17 @@ Not imported into a real console: what it wants beyond that page is not known to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from gateway.inventory.contract import Form, Inventory, Thing, named
+from gateway.inventory.contract import Form, Happening, Inventory, named, names_of
 from gateway.inventory.products import Product, products_of
-from gateway.settings.site import EventRule, Point, ValueType
+from gateway.settings.site import Point, ValueType
 
 _LANGUAGE = "zh"
-_TEXT_LENGTH = 2048
-"""Longest text value of the platform, in bytes."""
+_TEXT: dict[str, Any] = {"type": "text", "specs": {"length": "2048"}}
+"""2048 bytes: the longest text value of the platform."""
+_MOST_INT = 2**31 - 1
+_INT: dict[str, Any] = {"type": "int", "specs": {}}
 _EVENT_TYPES = ("info", "alert", "alert", "error", "error")
 """By our severity 0 to 4 (the dialect maps events alike)."""
 
@@ -33,21 +34,30 @@ def _model(product: Product) -> dict[str, Any]:
     return {
         "profile": {"productKey": "", "version": "1.0"},
         "product": product.name,
-        "devices": [str(thing.device.id) for thing in product.things],
+        "devices": [
+            {
+                "deviceName": str(thing.device.id),
+                "title": thing.title(_LANGUAGE),
+                "tags": dict(thing.tags),
+            }
+            for thing in product.things
+        ],
         "properties": [_property(point) for point in first.points if point.is_readable],
-        "events": list(_events(first)),
+        "events": [_event(event) for event in first.events],
         "services": [_service(point) for point in services],
     }
 
 
 def _property(point: Point) -> dict[str, Any]:
-    return {
+    found = {
         "identifier": point.id,
         "name": named(point.title, _LANGUAGE) or point.id,
         "accessMode": "rw" if point.write else "r",
         "required": False,
         "dataType": _type(point),
     }
+    names = names_of(point)
+    return {**found, "desc": " | ".join(names)} if names else found
 
 
 def _type(point: Point) -> dict[str, Any]:
@@ -55,14 +65,20 @@ def _type(point: Point) -> dict[str, Any]:
         case ValueType.BOOL:
             return {"type": "bool", "specs": {"0": "false", "1": "true"}}
         case ValueType.ENUM:
-            names = point.enum.values()
-            return {"type": "enum", "specs": {str(i): name for i, name in enumerate(names)}}
+            return _TEXT  # an enum of TSL is a number there, and we send the names
         case ValueType.TEXT:
-            return {"type": "text", "specs": {"length": str(_TEXT_LENGTH)}}
+            return _TEXT
         case ValueType.INT:
-            return {"type": "int", "specs": _specs(point)}
+            return {"type": "double" if _is_long(point) else "int", "specs": _specs(point)}
         case ValueType.FLOAT:
             return {"type": "double", "specs": _specs(point)}
+
+
+def _is_long(point: Point) -> bool:
+    """Whether a whole number may pass the 32 bits of an `int` there: a counter does some day."""
+    if point.maximum is None:
+        return point.is_cumulative
+    return point.maximum > _MOST_INT
 
 
 def _specs(point: Point) -> dict[str, str]:
@@ -72,23 +88,29 @@ def _specs(point: Point) -> dict[str, str]:
     return specs if point.unit is None else {**specs, "unit": point.unit}
 
 
-def _events(thing: Thing) -> Iterator[dict[str, Any]]:
-    seen: set[str] = set()
-    for point in thing.points:
-        for event in point.events:
-            if event.type not in seen:
-                seen.add(event.type)
-                yield _event(point, event)
-
-
-def _event(point: Point, event: EventRule) -> dict[str, Any]:
+def _event(event: Happening) -> dict[str, Any]:
+    """Return an event with all that the dialect may send of it."""
+    value = _type(event.point)
+    outputs = {
+        "eid": _TEXT,
+        "sev": _INT,
+        "level": _TEXT,
+        "st": _TEXT,
+        "p": _TEXT,
+        "val": value,
+        "thr": value,
+        "duty": _TEXT,
+        "detail": _TEXT,
+    }
     return {
         "identifier": event.type,
         "name": event.type,
         "type": _EVENT_TYPES[event.severity],
         "required": False,
         "method": f"thing.event.{event.type}.post",
-        "outputData": [{"identifier": "val", "name": point.id, "dataType": _type(point)}],
+        "outputData": [
+            {"identifier": name, "name": name, "dataType": kind} for name, kind in outputs.items()
+        ],
     }
 
 

@@ -6,16 +6,16 @@ Source: doc.jetlinks.cn, "物模型说明", and the README of jetlinks/jetlinks-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from gateway.inventory.contract import Form, Inventory, Thing, named
+from gateway.inventory.contract import Form, Happening, Inventory, named, names_of
 from gateway.inventory.products import Product, products_of
 from gateway.settings.site import Point, ValueType
 
 _LANGUAGE = "zh"
 _LEVELS = ("ordinary", "warn", "warn", "urgent", "urgent")
 """Of events, by our severity 0 to 4."""
+_STRING: dict[str, Any] = {"type": "string"}
 
 
 def make(inventory: Inventory) -> list[dict[str, Any]]:
@@ -29,13 +29,13 @@ def _product(product: Product) -> dict[str, Any]:
         "id": product.name.replace(".", "_").replace("~", "_"),
         "name": product.name,
         "devices": [
-            {"id": str(thing.device.id), "name": thing.title(_LANGUAGE), "tags": dict(thing.places)}
+            {"id": str(thing.device.id), "name": thing.title(_LANGUAGE), "tags": dict(thing.tags)}
             for thing in product.things
         ],
         "metadata": {
             "properties": [_property(p) for p in first.points if p.is_readable],
             "functions": [_function(p) for p in first.points if p.write and not p.is_readable],
-            "events": list(_events(first)),
+            "events": [_event(event) for event in first.events],
             "tags": [],
         },
     }
@@ -62,20 +62,26 @@ def _function(point: Point) -> dict[str, Any]:
     }
 
 
-def _events(thing: Thing) -> Iterator[dict[str, Any]]:
-    seen: set[str] = set()
-    for point in thing.points:
-        for event in point.events:
-            if event.type in seen:
-                continue
-            seen.add(event.type)
-            fields = [{"id": "val", "name": point.id, "valueType": _type(point)}]
-            yield {
-                "id": event.type,
-                "name": event.type,
-                "valueType": {"type": "object", "properties": fields},
-                "expands": {"level": _LEVELS[event.severity]},
-            }
+def _event(event: Happening) -> dict[str, Any]:
+    """Return an event with all that the dialect sends of it."""
+    value = _type(event.point)
+    fields = {
+        "eid": _STRING,
+        "severity": {"type": "int"},
+        "state": _STRING,
+        "point": _STRING,
+        "value": value,
+        "threshold": value,
+        "duty": _STRING,
+        "detail": _STRING,
+    }
+    properties = [{"id": name, "name": name, "valueType": kind} for name, kind in fields.items()]
+    return {
+        "id": event.type,
+        "name": event.type,
+        "valueType": {"type": "object", "properties": properties},
+        "expands": {"level": _LEVELS[event.severity]},
+    }
 
 
 def _type(point: Point) -> dict[str, Any]:
@@ -84,10 +90,10 @@ def _type(point: Point) -> dict[str, Any]:
             words = {"trueText": "true", "trueValue": "true"}
             return {"type": "boolean", **words, "falseText": "false", "falseValue": "false"}
         case ValueType.ENUM:
-            elements = [{"value": name, "text": name} for name in point.enum.values()]
+            elements = [{"value": name, "text": name} for name in names_of(point)]
             return {"type": "enum", "elements": elements}
         case ValueType.TEXT:
-            return {"type": "string"}
+            return _STRING
         case ValueType.INT:
             return {"type": "long", **_unit(point)}
         case ValueType.FLOAT:

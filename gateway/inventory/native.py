@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.inventory.contract import Form, Inventory, Thing
-from gateway.settings.site import Point, ValueType
+from gateway.inventory.contract import Form, Inventory, Thing, names_of
+from gateway.settings.site import Point
 from gateway.settings.site_place import Position
 
 
@@ -22,7 +22,7 @@ def make(inventory: Inventory) -> dict[str, Any]:
         **_position(gateway.location.position),
         "operator": gateway.operator,
         "level": inventory.sink.max_level,
-        "topics": f"{inventory.topics}/up/+/+",
+        "topics": None if inventory.topics is None else f"{inventory.topics}/up/+/+",
         "devices": [_device(inventory, thing) for thing in inventory.things],
     }
 
@@ -42,18 +42,21 @@ def _device(inventory: Inventory, thing: Thing) -> dict[str, Any]:
         "operator": device.operator,
         "duty": device.duty,
         "verified": device.is_verified,
-        "topic": f"{inventory.topics}/up/+/{device.id}",
-        "pts": [_point(point) for point in thing.points],
+        "topic": inventory.topic("+", thing),
+        "pts": [_point(thing, point) for point in thing.points],
+        "events": [
+            {"type": one.type, "sev": one.severity, "p": one.point.id} for one in thing.events
+        ],
     }
 
 
-def _point(point: Point) -> dict[str, Any]:
+def _point(thing: Thing, point: Point) -> dict[str, Any]:
     return {
         "p": point.id,
         "t": point.type.value,
         "u": point.unit,
         "res": point.resolution,
-        "enum": list(point.enum.values()) if point.type is ValueType.ENUM else [],
+        "enum": names_of(point),
         "min": point.minimum,
         "max": point.maximum,
         "w": point.write is not None,
@@ -62,6 +65,8 @@ def _point(point: Point) -> dict[str, Any]:
         "level": point.level,
         "basis": point.basis,
         "retain_d": point.retain_days,
+        "tf": thing.transforms.get(point.id),
+        "derived_from": list(point.derived_from),
         "title": dict(point.title),
         "events": [
             {"type": event.type, "sev": event.severity, "duty": event.duty}

@@ -3,13 +3,16 @@
 Sources: ETSI GS CIM 009 (Property, Relationship, GeoProperty, `unitCode`), and
 smart-data-models: dataModel.Device/Device (`category`, `controlledProperty`, both closed lists),
 dataModel.Parking/ParkingSpot (required: location, status, category, refParkingSite) and
-OffStreetParking. GeoJSON knows WGS 84 only (RFC 7946): CGCS2000 differs from it by less than a
+OffStreetParking (required: location). A parking space without a location that GeoJSON knows is a
+Device and no ParkingSpot; it counts in its zone all the same. `kind`, `place` and `duty` are ours.
+GeoJSON knows WGS 84 only (RFC 7946): CGCS2000 differs from it by less than a
 metre; positions in GCJ-02 and BD-09 are left out of `location`, not converted.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from gateway.inventory.contract import Form, Inventory, Thing
 from gateway.settings.site_place import Position
@@ -20,7 +23,8 @@ _CONTEXT = [
 ]
 _GEOJSON_SYSTEMS = frozenset({"EPSG:4326", "EPSG:4490"})
 _METERS = "meter."
-_WATCHED = {
+_SPACE = "parking.space"
+WATCHED = {
     "meter.electricity": "electricityConsumption",
     "meter.water": "waterConsumption",
     "meter.gas": "gasConsumption",
@@ -50,13 +54,19 @@ _WATCHED = {
 def make(inventory: Inventory) -> list[dict[str, Any]]:
     """Return the entities; kinds for which the model has no word become no Device."""
     entities: list[dict[str, Any]] = []
+    zones: dict[str, list[Thing]] = {}
     for thing in inventory.things:
-        if thing.device.kind in _WATCHED:
+        if thing.device.kind in WATCHED:
             entities.append(_device(inventory, thing))
-        if thing.device.kind == "parking.space":
-            entities.append(_spot(inventory, thing))
-    sites = {str(e["refParkingSite"]["object"]) for e in entities if e["type"] == "ParkingSpot"}
-    entities.extend(_site(inventory, urn) for urn in sorted(sites))
+        if thing.device.kind == _SPACE:
+            zones.setdefault(_zone(inventory, thing), []).append(thing)
+    for zone, spaces in sorted(zones.items()):
+        placed = [space for space in spaces if _location(space.position)]
+        entities.extend(_spot(inventory, space) for space in placed)
+        where = inventory.gateway.location.position
+        location = _location(where) or (_location(placed[0].position) if placed else {})
+        if location:
+            entities.append(_site(inventory, zone, len(spaces)) | location)
     return entities
 
 
@@ -69,11 +79,14 @@ def _device(inventory: Inventory, thing: Thing) -> dict[str, Any]:
         "type": "Device",
         "name": _property(thing.title("zh")),
         "category": _property([category, "actuator"] if is_driven else [category]),
-        "controlledProperty": _property([_WATCHED[device.kind]]),
+        "controlledProperty": _property([WATCHED[device.kind]]),
         "supportedProtocol": _property(["mqtt"]),
-        "source": _property(f"{inventory.topics}/up/+/{device.id}"),
         "kind": _property(device.kind),
     }
+    if topic := inventory.topic("+", thing):
+        entity["source"] = _property(topic)
+    if device.duty:
+        entity["duty"] = _property(device.duty)
     if device.owner:
         entity["owner"] = _property([device.owner])
     if device.operator:
@@ -84,7 +97,6 @@ def _device(inventory: Inventory, thing: Thing) -> dict[str, Any]:
 
 
 def _spot(inventory: Inventory, thing: Thing) -> dict[str, Any]:
-    zone = thing.places.get("zone", inventory.gateway.site)
     return {
         "id": _urn(inventory, "ParkingSpot", thing.device.id),
         "type": "ParkingSpot",
@@ -92,32 +104,32 @@ def _spot(inventory: Inventory, thing: Thing) -> dict[str, Any]:
         "status": _property("unknown"),
         "category": _property(["offStreet"]),
         "refDevice": _relation(_urn(inventory, "Device", thing.device.id)),
-        "refParkingSite": _relation(_urn(inventory, "OffStreetParking", zone)),
+        "refParkingSite": _relation(_urn(inventory, "OffStreetParking", _zone(inventory, thing))),
         **_location(thing.position),
         "@context": _CONTEXT,
     }
 
 
-def _site(inventory: Inventory, urn: str) -> dict[str, Any]:
-    spots = sum(
-        thing.device.kind == "parking.space"
-        and urn
-        == _urn(inventory, "OffStreetParking", thing.places.get("zone", inventory.gateway.site))
-        for thing in inventory.things
-    )
+def _site(inventory: Inventory, zone: str, spots: int) -> dict[str, Any]:
     return {
-        "id": urn,
+        "id": _urn(inventory, "OffStreetParking", zone),
         "type": "OffStreetParking",
-        "name": _property(urn.rpartition(":")[2]),
+        "name": _property(zone),
         "occupancyDetectionType": _property(["singleSpaceDetection"]),
         "totalSpotNumber": _property(spots),
-        **_location(inventory.gateway.location.position),
         "@context": _CONTEXT,
     }
 
 
+def _zone(inventory: Inventory, thing: Thing) -> str:
+    """Return the zone of a parking space, else the whole site."""
+    return thing.places.get("zone", inventory.gateway.site)
+
+
 def _urn(inventory: Inventory, kind: str, name: str) -> str:
-    return f"urn:ngsi-ld:{kind}:{inventory.gateway.site}:{inventory.gateway.id}:{name}"
+    """Return the id of an entity: a URI, whatever the site calls a zone."""
+    gateway = inventory.gateway
+    return f"urn:ngsi-ld:{kind}:{gateway.site}:{gateway.id}:{quote(name, safe='')}"
 
 
 def _property(value: object) -> dict[str, Any]:

@@ -17,18 +17,20 @@ class Product:
 
 
 def products_of(things: Iterable[Thing]) -> tuple[Product, ...]:
-    """Return the products in the order of their first devices; devices without points have none.
+    """Return the products in the order of their first devices.
 
-    The name is the kind; where one kind has several sets of points, the second is `kind~2`.
+    The name is the kind; where one kind has several sets of points and events, the second is
+    `kind~2`. Devices of which nothing comes have none.
     """
-    by_points: dict[tuple[str, tuple[object, ...]], list[Thing]] = {}
+    by_shape: dict[tuple[str, tuple[object, ...]], list[Thing]] = {}
     for thing in things:
-        if thing.points:
+        if thing.points or thing.events:
             shape = tuple((p.id, p.type, p.unit, p.write is not None) for p in thing.points)
-            by_points.setdefault((thing.device.kind, shape), []).append(thing)
+            shape += tuple((one.type, one.point.type) for one in thing.events)
+            by_shape.setdefault((thing.device.kind, shape), []).append(thing)
     counts: dict[str, int] = {}
     products: list[Product] = []
-    for (kind, _), members in by_points.items():
+    for (kind, _), members in by_shape.items():
         counts[kind] = counts.get(kind, 0) + 1
         name = kind if counts[kind] == 1 else f"{kind}~{counts[kind]}"
         products.append(Product(name, tuple(members)))

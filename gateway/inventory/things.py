@@ -39,6 +39,14 @@ class Shows(Protocol):
         """Return a point that leaves as the platform gets it."""
         ...
 
+    def retain_days(self, point: Point) -> int | None:
+        """Return for how many days its values are kept at the site."""
+        ...
+
+    def transform(self, device: Device, point: Point) -> str | None:
+        """Return what is done to a point's values before they leave."""
+        ...
+
 
 def inventory_of(gateway: Gateway, sink: Sink, devices: Iterable[Device], door: Shows) -> Inventory:
     """Return the inventory as that sink's platform may have it."""
@@ -46,9 +54,16 @@ def inventory_of(gateway: Gateway, sink: Sink, devices: Iterable[Device], door: 
 
 
 def _thing(device: Device, door: Shows) -> Thing:
+    leaving = [point for point in device.points if door.shows(device, point)]
+    shown = [
+        replace(door.shown(device, point), retain_days=door.retain_days(point)) for point in leaving
+    ]
+    changes = {point.id: door.transform(device, point) for point in leaving}
     return Thing(
         replace(device, title=door.title(device), owner=door.owner(device)),
-        tuple(door.shown(device, point) for point in device.points if door.shows(device, point)),
+        tuple(point for point in shown if point.keep == "all" or point.write is not None),
         door.places(device),
         door.position(device),
+        tuple(point for point in shown if point.keep != "none"),
+        {id_: how for id_, how in changes.items() if how is not None},
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 from gateway.remote.files import MOST_BYTES, MOST_FILES, is_bundle_name
@@ -164,6 +165,8 @@ def _files(rid: str, found: object) -> Mapping[str, bytes]:
         raise BadOrder(rid, f"`files` must be an object of 1 to {MOST_FILES} files")
     made: dict[str, bytes] = {}
     for name, text in files.items():
+        if any(parent.as_posix() in files for parent in PurePosixPath(name).parents):
+            raise BadOrder(rid, f"{name[:64]!r} lies in a file, not in a folder")
         if not is_bundle_name(name):
             wanted = "gateway.yaml, conf.d/NAME.yaml, or NAME.csv in up to three folders"
             raise BadOrder(rid, f"{name[:64]!r} is no name of a file here: {wanted}")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.model.ids import DeviceId
 from gateway.settings.problems import Problem, make_problem
-from gateway.settings.site import Device, Site
+from gateway.settings.site import Device, Point, Site
 from gateway.settings.site_sinks import Sink
 from gateway.settings.where import Where
 
 _NOWHERE = Where("", 0, 0)
+_KEPT = {"none": 0, "event_only": 1, "all": 2}
+"""How much of a point's values the inner door lets through."""
 
 
 def overreach(old: Site, new: Site, may: frozenset[str]) -> tuple[Problem, ...]:
@@ -49,14 +52,34 @@ def _lowered(old: Site, new: Site, may: frozenset[str]) -> Iterator[Problem]:
         return
     for id_, device in new.all_devices.items():
         known = old.all_devices.get(id_)
-        if known is None or known.points is device.points:
+        if known is None:
+            continue
+        # A place that names a home also holds back name and position (`privacy/door.py`).
+        for part in sorted(known.location.parts.keys() - device.location.parts.keys()):
+            facts = {"name": f"{id_}/location.{part}"}
+            yield make_problem("LG-REM-05", device.where, f"devices.{id_}", facts)
+        if known.points is device.points:
             continue
         before = {point.id: point for point in known.points}
         for point in device.points:
             was = before.get(point.id)
-            if was is not None and (point.personal < was.personal or point.level < was.level):
+            if was is not None and _is_less_protected(was, point):
                 name = f"{id_}/{point.id}"
                 yield make_problem("LG-REM-05", device.where, f"devices.{id_}", {"name": name})
+
+
+def _is_less_protected(was: Point, point: Point) -> bool:
+    """Whether class or level is lower, or more of the values is kept, or for longer."""
+    return (
+        point.personal < was.personal
+        or point.level < was.level
+        or _KEPT[point.keep] > _KEPT[was.keep]
+        or _days(point) > _days(was)
+    )
+
+
+def _days(point: Point) -> float:
+    return math.inf if point.retain_days is None else point.retain_days
 
 
 def _start(site: Site) -> Where:

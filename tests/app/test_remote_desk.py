@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.app.outward.postbox import MOST_LETTERS, Postbox
 from gateway.app.remote.desk import Office, RemoteDesk
-from gateway.app.remote.files import Bundle, RemoteFiles
+from gateway.app.remote.files import Bundle, Owed, RemoteFiles
 from gateway.commands.audit import Chain
 from gateway.commands.flood import AT_ONCE
 from gateway.dialects.contract import Configuration, Dropped
@@ -106,7 +106,11 @@ class _House:
                     self.log.append(dict(fields).get("status", "part"))
                 case _:
                     raise AssertionError(record)
-        self.states |= {change.key: change.value for change in changes if change.room == "remote"}
+        for change in changes:
+            if change.room == "remote" and change.value is None:
+                self.states.pop(change.key, None)
+            elif change.room == "remote":
+                self.states[change.key] = change.value
 
     async def run(self, rid: str, sink: SinkName, bundle: Bundle, site: Site) -> None:
         assert (sink, len(site.devices), len(bundle.hash)) == (SINK, 1, 64)
@@ -228,6 +232,43 @@ async def test_one_trial_at_a_time(house: _House) -> None:
     )
     assert answers == [("accepted", None), ("rejected", "busy")]
     assert house.log.count("tried r-1") == 1
+
+
+async def test_an_order_that_a_stop_or_a_power_cut_ended_is_answered_once_at_the_next_start(
+    house: _House,
+) -> None:
+    site = TEXT.replace("address: 1", "address: 2")
+    assert await house.work(letter(_configuration(1, site))) == [("accepted", None)]
+    assert house.states["open:r-1"] == [SINK, "config"], "it stands until it is answered"
+    answers = await house.work()
+    assert answers == [("accepted", None), ("failed", "interrupted")]
+    assert await house.work() == answers, "and once"
+    assert house.states == {"last": [1, "r-1"]}
+
+
+async def test_what_the_book_owes_is_not_answered_a_second_time(house: _House) -> None:
+    house.states = {"last": [1, "r-1"], "open:r-1": [SINK, "config"]}
+    files = RemoteFiles(house.folder / "state", house.folder / "gateway.yaml")
+    files.begin(Bundle(RUNS), Owed("r-1", str(SINK), "failed", "interrupted", ""))
+    assert await house.work() == [("failed", "interrupted")]
+    assert house.states == {"last": [1, "r-1"]}
+
+
+async def test_what_the_store_knows_as_answered_is_not_answered_again(house: _House) -> None:
+    files = RemoteFiles(house.folder / "state", house.folder / "gateway.yaml")
+    files.begin(Bundle(RUNS), Owed("r-1", str(SINK), "done", "", ""))
+    house.states = {"last": [1, "r-1"]}
+    assert await house.work() == []
+    house.states = {}
+    files.begin(Bundle(RUNS), Owed("r-1", str(SINK), "done", "", ""))
+    assert await house.work() == [("done", None)], "a store that was lost knows nothing"
+
+
+async def test_a_paper_too_large_to_be_sent_is_answered(
+    house: _House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.remote.parts.MOST_BYTES", -1)
+    assert await house.work(letter(_order(1))) == [("failed", "too_large")]
 
 
 async def test_letters_that_cannot_wait_are_turned_away(house: _House) -> None:

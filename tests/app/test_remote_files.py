@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gateway.remote.files import hash_of
 
 FIRST = {"gateway.yaml": b"first", "tables/a.csv": b"id\n1\n"}
 SECOND = {"gateway.yaml": b"second", "tables/a.csv": b"id\n2\n"}
+REAL_SYNC = os.fsync
 CUT_SHORT = Owed("r-2", "p", "failed", "interrupted", "")
 WELL = Owed("r-2", "p", "done", "", "")
 
@@ -184,6 +186,151 @@ def test_a_damaged_bundle_or_book_lets_the_own_file_run(tmp_path: Path) -> None:
     assert (files.source(), files.book.last) == (own, "damaged")
     (tmp_path / "state" / "remote" / "book.json").write_text("{", encoding="utf-8")
     assert _files(tmp_path).source() == own
+
+
+def test_the_platform_is_told_of_a_damaged_book(tmp_path: Path) -> None:
+    own = _site(tmp_path)
+    _apply(_files(tmp_path), FIRST, own)
+    for text in ("{", "[]", '{"running": 1}', '"x"', "null"):
+        (tmp_path / "state" / "remote" / "book.json").write_text(text, encoding="utf-8")
+        after = _files(tmp_path)
+        after.recover()
+        assert (after.source(), after.book.last) == (own, "damaged"), text
+
+
+def _refusing(monkeypatch: pytest.MonkeyPatch, code: int = errno.ENOSPC) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_full_disk_does_not_stop_the_start_after_a_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, edited: bool
+) -> None:
+    own = _site(tmp_path)
+    files = _files(tmp_path)
+    if edited:
+        _apply(files, FIRST, own)
+        own.write_bytes(b"edited")
+    else:
+        bundle = Bundle(hash_of(FIRST))
+        files.stage(bundle, FIRST)
+        files.note([own])
+        files.begin(bundle, CUT_SHORT)
+    expected = "superseded" if edited else "rolled_back"
+    with monkeypatch.context() as disk:
+        _refusing(disk)
+        for _ in range(2):  # the start has one of its own, the daemon another
+            after = _files(tmp_path)
+            if not edited:
+                after.recover()
+            assert (after.source(), after.book.last) == (own, expected)
+    later = _files(tmp_path)
+    later.recover()
+    assert (later.source(), later.book.last, later.book.trying) == (own, expected, None)
+
+
+def test_a_disk_that_refuses_once_at_any_step_leaves_one_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs by the book in memory is what runs after a restart."""
+    kept: list[bool] = []
+    for step in count(1):
+        base = tmp_path / str(step)
+        own = _site(base)
+        files = _files(base)
+        _apply(files, FIRST, own)
+        before = files.book.running
+        is_kept = True
+        with monkeypatch.context() as disk:
+            steps = count(1)
+
+            def refuse_once(opened: int, steps: Iterator[int] = steps, step: int = step) -> None:
+                if next(steps) == step:
+                    raise OSError(errno.EIO, "refused")
+                REAL_SYNC(opened)
+
+            disk.setattr(os, "fsync", refuse_once)
+            bundle = Bundle(hash_of(SECOND))
+            try:
+                files.stage(bundle, SECOND)
+                files.begin(bundle, CUT_SHORT)
+            except OSError:
+                is_kept = False
+            else:
+                try:
+                    assert files.keep(WELL)
+                except OSError:
+                    is_kept = False
+                    files.take_back(CUT_SHORT)
+            is_over = next(steps) <= step
+        again = _files(base)
+        again.recover()
+        expected = bundle if is_kept else before
+        assert (files.book.running, files.book.trying) == (expected, None)
+        assert (again.book.running, again.book.trying) == (expected, None)
+        assert _whole(again.source()) == (SECOND if is_kept else FIRST)
+        kept.append(is_kept)
+        if is_over:
+            break
+    assert not all(kept)
+    assert kept[-1]
+
+
+def test_no_descriptor_left_is_no_edit_and_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = _site(tmp_path)
+    files = _files(tmp_path)
+    _apply(files, FIRST, own)
+    book = files.book
+
+    def none_left(path: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    with monkeypatch.context() as poor:
+        poor.setattr(Path, "read_bytes", none_left)
+        with pytest.raises(OSError, match="Too many open files"):
+            files.source()
+    assert files.book == book
+    assert _whole(files.source()) == FIRST
+
+
+def test_what_is_tried_no_more_is_not_kept(tmp_path: Path) -> None:
+    own = _site(tmp_path)
+    files = _files(tmp_path)
+    bundle = Bundle(hash_of(FIRST))
+    files.stage(bundle, FIRST)
+    files.note([own])
+    files.begin(bundle, CUT_SHORT)
+    own.write_bytes(b"edited")
+    assert files.source() == own
+    assert not files.keep(WELL)
+    files.take_back(CUT_SHORT)
+    assert (files.book.running, files.book.last) == (None, "superseded")
+    assert _files(tmp_path).source() == own
+
+
+def test_a_bundle_that_does_not_load_any_more_gives_way_to_the_own_file(tmp_path: Path) -> None:
+    own = _site(tmp_path)
+    files = _files(tmp_path)
+    _apply(files, FIRST, own)
+    assert files.give_up() == own
+    assert (_files(tmp_path).source(), _files(tmp_path).book.last) == (own, "damaged")
+
+
+def test_configurations_that_were_refused_do_not_heap_up(tmp_path: Path) -> None:
+    own = _site(tmp_path)
+    files = _files(tmp_path)
+    _apply(files, FIRST, own)
+    for number in range(5):
+        contents = {"gateway.yaml": str(number).encode()}
+        files.stage(Bundle(hash_of(contents)), contents)
+    folders = [path for path in (tmp_path / "state" / "remote").iterdir() if path.is_dir()]
+    assert len(folders) == 2, "what runs, and the newest"
+    assert _whole(files.source()) == FIRST
 
 
 def test_a_disk_that_refuses_changes_nothing(tmp_path: Path) -> None:

@@ -292,6 +292,39 @@ def test_a_kill_in_the_middle_of_a_trial_leaves_what_ran_before_and_says_so(town
         assert replayed["code"] == "replayed", "the count of letters survives a kill"
 
 
+@pytest.mark.parametrize("moment", ["audited", "accepted", "trying", "applied"])
+def test_a_kill_at_any_turn_of_a_trial_leaves_one_configuration_and_one_answer(
+    town: Town, moment: str
+) -> None:
+    """What is answered is what runs, whichever of the two it is."""
+    with town.gateway() as gateway:
+        order = town.configuration(town.head() + TWO)
+        rid = order["rid"]
+        seen = len(town.platform.so_far())
+        town.platform.publish(TOPIC, letter(order))
+        if moment == "audited":
+            town.platform.wait_for("log", lambda e: e["fields"].get("rid") == rid, after=seen)
+        elif moment == "accepted":
+            town.platform.wait_for("reply", lambda r: r["rid"] == rid, after=seen)
+        else:
+            town.platform.wait_for(
+                "birth", lambda b: b["cfg"]["state"] == moment, device="_", after=seen
+            )
+        gateway.kill()
+    with town.gateway():
+        answer = town.platform.wait_for(
+            "reply", lambda r: r["rid"] == rid and r["st"] in {"done", "failed"}, after=seen
+        ).body
+        ran = {"done": order["hash"], "failed": order["base"]}[answer["st"]]
+        assert town.reported()["hash"] == ran
+        assert answer["code"] == (None if answer["st"] == "done" else "interrupted")
+        assert answer["st"] == "done" or moment != "applied"
+    replies = [m.body for m in town.platform.of("reply") if m.body["rid"] == rid]
+    told = {(one["ep"], one["seq"]): one["st"] for one in replies}
+    assert set(told.values()) <= {"accepted", answer["st"]}
+    assert list(told.values()).count(answer["st"]) == 1, "one answer, whatever is sent again"
+
+
 def test_a_support_bundle_comes_whole_and_with_nothing_personal_in_it(steady: Town) -> None:
     town = steady
     order = town.order("bundle")

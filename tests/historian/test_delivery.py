@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.historian.answer import Fate, Verdict
-from gateway.historian.delivery import Delivery, Limits, Settled, body_of
+from gateway.historian.delivery import MOST_HELD, Delivery, Limits, Settled, body_of
 from gateway.historian.schema import Line
 from gateway.model.record import Lane
 
@@ -132,3 +132,38 @@ def test_a_request_that_is_refused_in_vague_words_for_every_line_is_held_and_not
     delivery.take(Verdict(Fate.WRITTEN))
     assert delivery.next() is None
     assert all(one.refused is None for one in delivery.settled())
+
+
+def test_a_line_that_is_stuck_alone_is_judged_beside_others_that_come() -> None:
+    poison, *others = batch([1] * 4)
+    delivery = Delivery([poison], Limits(10))
+
+    def answer(lines: Sequence[Line] | None) -> bool:
+        assert lines is not None
+        is_bad = poison in lines
+        return delivery.take(Verdict(Fate.DOUBTFUL if is_bad else Fate.WRITTEN, "HTTP 400"))
+
+    assert answer(delivery.next())
+    assert not delivery.is_stuck, "it was not even searched"
+    assert answer(delivery.next())
+    assert delivery.is_stuck
+    delivery.join(others)
+    assert delivery.next() == tuple(others), "those first"
+    while (lines := delivery.next()) is not None:
+        answer(lines)
+    assert [(one.seq, one.refused) for one in delivery.settled()] == [
+        (poison.seq, "HTTP 400"),
+        *((one.seq, None) for one in others),
+    ]
+
+
+def test_a_batch_that_is_stuck_takes_no_more_than_a_bound() -> None:
+    delivery = Delivery(batch([1]), Limits(10))
+    for _ in range(2):
+        delivery.next()
+        delivery.take(Verdict(Fate.DOUBTFUL, "HTTP 400"))
+    joined = 1
+    while delivery.is_stuck:
+        delivery.join(batch([1] * 1000))
+        joined += 1000
+    assert MOST_HELD <= joined < MOST_HELD + 1000

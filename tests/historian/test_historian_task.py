@@ -190,6 +190,27 @@ async def test_a_poison_line_is_refused_and_seen_and_the_rest_is_written(tmp_pat
 
 
 @in_virtual_time
+async def test_a_poison_line_in_vague_words_does_not_stop_those_after_it(tmp_path: Path) -> None:
+    database = ScriptedDatabase()
+
+    def vague(lines: Sequence[Line]) -> Verdict:
+        if any(b"value=0.0" in one.octets for one in lines):
+            return Verdict(Fate.DOUBTFUL, "HTTP 400: no")
+        return WRITTEN
+
+    database.answers = vague
+    async with a_world(tmp_path, SITE) as world, writing(world, database) as task:
+        await world.outbox.append(readings(0, 1))
+        await asyncio.sleep(30)
+        assert not database.rows
+        await world.outbox.append(readings(1, COUNT - 1))
+        await settled(world)
+        assert len([row for row in database.rows if row.startswith("meter")]) == COUNT - 1
+        assert task.status()["refused"] == 1
+        assert len(database.asked_at) < 20
+
+
+@in_virtual_time
 async def test_without_a_time_of_day_nothing_is_written_under_a_wrong_one(tmp_path: Path) -> None:
     database = ScriptedDatabase()
     async with a_world(tmp_path, SITE) as world, writing(world, database):

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -231,10 +232,33 @@ def test_a_row_that_is_damaged_is_told_as_damage(store: HistoryStore, tmp_path: 
         read(store)
 
 
+def test_what_no_json_holds_is_kept_without_its_value(store: HistoryStore) -> None:
+    strange = dict(enumerate((math.nan, math.inf, -math.inf, "half \ud800 pair"), NOW_MS))
+    store.add({U_A: {ts: Sample(ts, value) for ts, value in strange.items()}}, {}, 0)
+    assert [one.value for one in read(store)] == [None, None, None, "half ? pair"]
+
+
+def test_the_span_is_known_before_and_after_sorting(store: HistoryStore) -> None:
+    assert not store.span()
+    for number in range(SORT_AFTER + 1):
+        at_ms = NOW_MS + number * 60_000
+        store.add({U_A: column(at_ms, 1.0)}, {}, 0)
+        span = store.span()
+        assert 0 <= NOW_MS - span.start < HOUR_MS
+        assert 0 < span.stop - at_ms <= HOUR_MS
+
+
+def test_whole_hours_are_forgotten_without_a_new_value(store: HistoryStore) -> None:
+    store.add({U_A: column(NOW_MS, 1.0, 2.0, every_ms=3 * HOUR_MS)}, {}, 0)
+    store.purge(0)  # sorts
+    store.forget(NOW_MS + HOUR_MS)
+    assert [one.value for one in read(store)] == [2.0]
+
+
 def test_a_commit_that_fails_changes_nothing(store: HistoryStore) -> None:
     store.add({U_A: column(NOW_MS, 1.0)}, {}, 0)
-    broken: Column = {NOW_MS + 1: Sample(NOW_MS + 1, math.nan)}
-    with pytest.raises(ValueError, match="JSON"):
+    broken: Column = {NOW_MS + 1: Sample(NOW_MS + 1, cast("Any", b"no JSON"))}
+    with pytest.raises(TypeError, match="JSON"):
         store.add({U_A: column(NOW_MS + 2, 3.0), I_A: broken}, {}, 0)
     assert [one.value for one in read(store)] == [1.0]
     store.add({U_A: column(NOW_MS + 2, 3.0), I_A: column(NOW_MS, 7.0)}, {}, 0)

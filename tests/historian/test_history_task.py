@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gateway.app.history.desk import history_of
+from gateway.app.history.desk import MOST_PIECES, PIECE_MS, history_of
 from gateway.app.history.historians import cursors
 from gateway.app.history.local import DAY_MS, HistoryTask
 from gateway.app.outward.standing import Standing
-from gateway.historian.store import FILE, PointName
+from gateway.historian.store import (
+    DAMAGED,
+    FILE,
+    Found,
+    HistoryDamaged,
+    HistoryStore,
+    PointName,
+)
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.record import Lane, Record
@@ -206,6 +216,138 @@ async def test_a_disk_that_refuses_is_told_and_tried_again(tmp_path: Path) -> No
         assert len(await kept(task)) == COUNT
         told = await world.outbox.export(Lane.EVENT)
         assert any("history_not_written" in one and "cleared" in one for one in told)
+
+
+@in_virtual_time
+async def test_what_is_too_old_goes_although_nothing_new_comes(tmp_path: Path) -> None:
+    async with a_world(tmp_path, SITE) as world, keeping(world, tmp_path) as task:
+        await world.outbox.append([values(u_a=1.0)(NOW_MS)])
+        await asyncio.sleep(40)
+        world.clock.step(8 * DAY_MS)
+        assert await kept(task) == [1.0]
+        await asyncio.sleep(3700)
+        await asyncio.sleep(10)
+        assert await kept(task) == []
+
+
+@in_virtual_time
+async def test_a_full_disk_does_not_eat_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest hours make room within our own bound, and never on a disk that others filled."""
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    async with a_world(tmp_path, SITE) as world, keeping(world, tmp_path) as task:
+        await world.outbox.append([values(u_a=1.0)(NOW_MS)])
+        await asyncio.sleep(40)
+
+        def refuse(*_: object) -> None:
+            raise full
+
+        def no_room(_: Path) -> SimpleNamespace:
+            return SimpleNamespace(free=0)
+
+        with monkeypatch.context() as disk:
+            disk.setattr(HistoryStore, "add", refuse)
+            disk.setattr(shutil, "disk_usage", no_room)
+            await world.outbox.append([values(u_a=2.0)(NOW_MS + 1)])
+            await asyncio.sleep(600)
+            assert "full" in (await task.status())["why"]
+            assert await kept(task) == [1.0, 2.0], "the second from memory"
+        await asyncio.sleep(100)
+        assert pending(world) == 0
+        assert await kept(task) == [1.0, 2.0]
+
+
+@in_virtual_time
+async def test_damage_that_only_the_clean_up_meets_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_world(tmp_path, SITE) as world, keeping(world, tmp_path) as task:
+        await world.outbox.append([values(u_a=1.0)(NOW_MS)])
+        await asyncio.sleep(40)
+        with monkeypatch.context() as damage:
+
+            def damaged(*_: object) -> None:
+                raise HistoryDamaged("a row is damaged")
+
+            damage.setattr(HistoryStore, "forget", damaged)
+            await asyncio.sleep(3700)
+        assert (tmp_path / DAMAGED).exists()
+        assert (await task.status())["why"] == ""
+        assert await kept(task) == []
+
+
+@in_virtual_time
+async def test_a_week_is_read_in_pieces_and_steps_are_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = SITE.devices[DeviceId("em-01")]
+    first_ms = NOW_MS - 7 * DAY_MS
+    async with a_world(tmp_path, SITE) as world, keeping(world, tmp_path) as task:
+        every_ms = 600_000
+        await world.outbox.append(
+            [values(u_a=float(n))(first_ms + n * every_ms) for n in range(7 * 144)]
+        )
+        await asyncio.sleep(1)
+        asked = {"point": "u_a", "from": 0, "to": 1 << 50}
+        spans: list[int] = []
+        whole = task.read
+
+        async def noted(name: PointName, from_ms: int, to_ms: int) -> Found:
+            spans.append(to_ms - from_ms)
+            return await whole(name, from_ms, to_ms)
+
+        monkeypatch.setattr(task, "read", noted)
+        got = await history_of(task, device, asked)
+        assert [one["v"] for one in got["values"]] == [float(n) for n in range(7 * 144)]
+        assert max(spans) <= PIECE_MS
+        assert len(spans) <= 30, "nothing is read before 2026 and after"
+        for step_ms in (7 * 60_000, 3_600_000, 5 * 3_600_000, DAY_MS):
+            shown = (await history_of(task, device, {**asked, "step": step_ms}))["steps"]
+            starts = [one["from_ms"] for one in shown]
+            assert starts == sorted(set(starts)), "no step in two pieces"
+            assert sum(one["count"] for one in shown) == 7 * 144
+        monkeypatch.setattr("gateway.app.history.desk.MOST_VALUES", 10)
+        spans.clear()
+        with pytest.raises(ControlError, match="too many"):
+            await history_of(task, device, asked)
+        assert len(spans) == 1, "what is too much is not read to its end"
+
+
+@in_virtual_time
+async def test_values_of_a_clock_that_was_years_ahead_cost_no_thousand_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = SITE.devices[DeviceId("em-01")]
+    async with a_world(tmp_path, SITE) as world, keeping(world, tmp_path) as task:
+        ahead_ms = NOW_MS + 30_000 * DAY_MS
+        await world.outbox.append([values(u_a=1.0)(NOW_MS), values(u_a=2.0)(ahead_ms)])
+        await asyncio.sleep(1)
+        reads: list[int] = []
+        whole = task.read
+
+        async def noted(name: PointName, from_ms: int, to_ms: int) -> Found:
+            reads.append(to_ms - from_ms)
+            return await whole(name, from_ms, to_ms)
+
+        monkeypatch.setattr(task, "read", noted)
+        asked = {"point": "u_a", "from": 0, "to": 1 << 50}
+        assert len((await history_of(task, device, asked))["values"]) == 2
+        assert len((await history_of(task, device, {**asked, "step": 60_000}))["steps"]) == 2
+        assert len(reads) <= 2 * (MOST_PIECES + 1)
+
+
+@in_virtual_time
+async def test_an_empty_history_answers_and_a_question_without_times_is_refused(
+    tmp_path: Path,
+) -> None:
+    device = SITE.devices[DeviceId("em-01")]
+    async with a_world(tmp_path, SITE) as world, keeping(world, tmp_path) as task:
+        asked = {"point": "u_a", "from": 0, "to": NOW_MS}
+        assert (await history_of(task, device, asked))["values"] == []
+        with pytest.raises(ControlError, match="`from` and `to`"):
+            await history_of(task, device, {"point": "u_a"})
 
 
 @in_virtual_time

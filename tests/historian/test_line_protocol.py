@@ -66,3 +66,7 @@ def test_a_text_is_cut_before_a_server_refuses_it() -> None:
 def test_a_line_has_a_series_fields_and_a_time_in_ms() -> None:
     made = line("m,a=1", (("value", "1.5"), ("q", "192i")), 1_700_000_000_123)
     assert made == b"m,a=1 value=1.5,q=192i 1700000000123"
+
+
+def test_half_a_surrogate_pair_stops_no_line() -> None:
+    assert line("m", [("text", field("a\ud800b"))], 1) == b'm text="a?b" 1'

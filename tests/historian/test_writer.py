@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import threading
 from collections.abc import AsyncGenerator, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.historian import writer as writer_module
-from gateway.historian.answer import Fate, NotUsable
+from gateway.historian.answer import Answer, Fate, NotUsable
 from gateway.historian.schema import Line
 from gateway.historian.transport import Transport
 from gateway.historian.writer import Writer, open_transport
@@ -229,3 +230,51 @@ async def test_a_write_that_ends_with_an_error_of_ours_is_an_outage_and_the_next
             assert (await writer.write(LINES)).fate is Fate.AWAY
         assert (await writer.write(LINES)).fate is Fate.WRITTEN
     assert noticed, "the traceback is shown"
+
+
+@BOTH
+@pytest.mark.parametrize("text", ["canary-7\nsecond line", "canary-7\tx", "canary-七"])
+async def test_a_token_that_fits_no_header_is_told_and_not_shown(
+    server: ScriptedHttp, tmp_path: Path, capfd: pytest.CaptureFixture[str], version: int, text: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
+    async with a_writer(at(server, version, token=Secret("file", str(file)))) as writer:
+        verdict = await writer.write(LINES)
+    assert verdict.fate is Fate.DENIED
+    assert "token" in verdict.reason
+    out, err = capfd.readouterr()
+    assert "canary" not in verdict.reason + out + err
+    assert server.requests == []
+
+
+async def test_writes_do_not_heap_up_behind_one_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    goes_on, begun = threading.Event(), [0]
+
+    class Hanging:
+        def write(self, body: bytes) -> Answer:
+            begun[0] += 1
+            assert body
+            goes_on.wait(30)
+            return Answer(204)
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    def hanging(*_: object) -> Transport:
+        return Hanging()
+
+    monkeypatch.setattr(writer_module, "GRACE_S", 0.05)
+    monkeypatch.setattr(writer_module, "open_transport", hanging)
+    async with a_writer(a_historian(timeout_s=0.05)) as writer:
+        for _ in range(5):
+            assert (await writer.write(LINES)).fate is Fate.AWAY
+        assert begun == [1]
+        goes_on.set()
+        async with asyncio.timeout(10):
+            while (await writer.write(LINES)).fate is not Fate.WRITTEN:
+                await asyncio.sleep(0.01)
+        assert begun[0] <= 3, "the four others were never queued"

@@ -58,6 +58,7 @@ def test_the_examples_of_the_schema_are_valid_and_understood() -> None:
         {"files": {"profiles/x.yaml": ""}},
         {"files": {"gateway.yaml": "x" * (MOST_BYTES + 1)}},
         {"files": {"gateway.yaml": "\ud800"}},
+        {"files": {"gateway.yaml": "", "a.csv": "", "a.csv/b.csv": ""}},
         {"unknown": 1},
     ],
 )

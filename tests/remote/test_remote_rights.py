@@ -104,6 +104,46 @@ def test_who_we_are_and_whom_we_obey_never(tmp_path: Path, old: str, new: str) -
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "codes"),
+    [
+        ('{bldg: "3", room: "501"}', '{bldg: "3"}', ["LG-REM-05"]),
+        ('{bldg: "3", room: "501"}', '{bldg: "3", room: "502"}', []),
+        ('{bldg: "3"}', '{bldg: "3", room: "501"}', []),
+    ],
+)
+def test_a_place_that_hides_a_name_is_not_taken_away(
+    tmp_path: Path, before: str, after: str, codes: list[str]
+) -> None:
+    old, new = (
+        SITE.replace("address: 1}", f"address: 1, location: {place}}}") for place in (before, after)
+    )
+    assert _codes(tmp_path, old, new) == codes
+    assert _codes(tmp_path, old, new, frozenset({"privacy"})) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "codes"),
+    [
+        ("keep: event_only", "keep: all", ["LG-REM-05"]),
+        ("keep: none", "keep: event_only", ["LG-REM-05"]),
+        ("keep: all", "keep: none", []),
+        ("retain: 7d", "retain: 30d", ["LG-REM-05"]),
+        ("retain: 7d", "deadband: 1", ["LG-REM-05"]),
+        ("retain: 30d", "retain: 7d", []),
+    ],
+)
+def test_no_more_of_a_point_is_kept_and_for_no_longer(
+    tmp_path: Path, before: str, after: str, codes: list[str]
+) -> None:
+    old, new = (
+        SITE.replace("address: 1}", f"address: 1, points: {{u_a: {{{how}}}}}}}")
+        for how in (before, after)
+    )
+    assert _codes(tmp_path, old, new) == codes
+    assert _codes(tmp_path, old, new, frozenset({"privacy"})) == []
+
+
+@pytest.mark.parametrize(
     ("pii", "level", "codes"),
     [("P2", "L3", []), ("P3", "L4", []), ("P1", "L3", ["LG-REM-05"]), ("P2", "L2", ["LG-REM-05"])],
 )

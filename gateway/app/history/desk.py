@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from gateway.app.history.local import HistoryTask
 from gateway.app.outward.kept import is_kept
 from gateway.historian.chunk import Sample, steps
-from gateway.historian.store import Found, HistoryDamaged, PointName
+from gateway.historian.store import HistoryDamaged, PointName
 from gateway.model.ids import PointId
 from gateway.model.quality import Quality
 from gateway.ops.control import Arguments, ControlError
@@ -19,6 +20,10 @@ from gateway.settings.site import Device
 MOST_VALUES = 20_000
 """In one answer; more are summed up, or asked for in pieces."""
 LONGEST_STEP_MS = 86_400_000
+PIECE_MS = 6 * 3_600_000
+"""Of time that is read at once: of a point of 200 ms that is 20 MB."""
+MOST_PIECES = 200
+"""Where a clock was once years ahead, the pieces are longer: there is little in them."""
 
 
 async def history_of(
@@ -36,13 +41,19 @@ async def history_of(
         raise ControlError(f"{device.id} has no point {arguments.get('point')}")
     if not is_kept(point):
         raise ControlError(f"{device.id}/{point.id} is personal ({point.personal}): it is not kept")
-    from_ms, to_ms = int(arguments["from"]), int(arguments["to"])
+    if arguments.get("from") is None or arguments.get("to") is None:
+        raise ControlError("`from` and `to` are needed, in milliseconds of UTC")
+    span = range(int(arguments["from"]), int(arguments["to"]))
+    step_ms = None if arguments.get("step") is None else int(arguments["step"])
+    if step_ms is not None and not 0 < step_ms <= LONGEST_STEP_MS:
+        raise ControlError("a step is between 1 ms and a day")
+    name = PointName(device.id, point.id)
     try:
-        found = await history.read(PointName(device.id, point.id), from_ms, to_ms)
+        shown, unit = await _shown(history, name, span, step_ms)
     except (HistoryDamaged, sqlite3.Error) as error:
         raise ControlError(f"the history cannot be read now: {error}") from error
-    unit = found.unit or point.unit
-    return {"dev": device.id, "p": point.id, "u": unit, **_shown(found, arguments.get("step"))}
+    what = {"values": shown} if step_ms is None else {"step": step_ms, "steps": shown}
+    return {"dev": device.id, "p": point.id, "u": unit or point.unit, **what}
 
 
 async def history_status(history: HistoryTask | None) -> dict[str, Any] | None:
@@ -50,22 +61,37 @@ async def history_status(history: HistoryTask | None) -> dict[str, Any] | None:
     return None if history is None else await history.status()
 
 
-def _shown(found: Found, step: object) -> dict[str, Any]:
-    if step is not None:
-        step_ms = int(str(step))
-        if not 0 < step_ms <= LONGEST_STEP_MS:
-            raise ControlError("a step is between 1 ms and a day")
-        shown = [asdict(one) for one in steps(found.samples, step_ms)]
-        return {"step": step_ms, "steps": _bounded(shown)}
-    return {"values": _bounded([_value(one) for one in found.samples])}
+async def _shown(
+    history: HistoryTask, name: PointName, span: range, step_ms: int | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return values or steps, and the unit; never more than a piece of the span is in memory."""
+    shown: list[dict[str, Any]] = []
+    unit: str | None = None
+    kept = await history.span()
+    there = range(max(span.start, kept.start), min(span.stop, kept.stop))
+    for piece in _pieces(there, step_ms):
+        found = await history.read(name, piece.start, piece.stop)
+        unit = found.unit or unit
+        if step_ms is None:
+            shown += map(_value, found.samples)
+        else:
+            shown += map(asdict, steps(found.samples, step_ms))
+        if len(shown) > MOST_VALUES:
+            text = f"more than {MOST_VALUES} values are too many for one answer"
+            raise ControlError(f"{text}: ask for less time, or with a longer --step")
+    return shown, unit
 
 
-def _bounded(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(shown) > MOST_VALUES:
-        raise ControlError(
-            f"{len(shown)} values are too many for one answer: ask for less time, or with --step"
-        )
-    return shown
+def _pieces(span: range, step_ms: int | None) -> Iterator[range]:
+    """Yield the span cut at ends of steps."""
+    wanted_ms = max(PIECE_MS, len(span) // MOST_PIECES)
+    unit_ms = step_ms or wanted_ms
+    size_ms = unit_ms * max(1, wanted_ms // unit_ms)
+    start = span.start
+    while start < span.stop:
+        stop = min((start // size_ms + 1) * size_ms, span.stop)
+        yield range(start, stop)
+        start = stop
 
 
 def _value(one: Sample) -> dict[str, Any]:

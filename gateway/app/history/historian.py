@@ -188,6 +188,8 @@ class HistorianTask:
             self._note(verdict, len(lines), around, is_held=must_wait)
             if must_wait:
                 await asyncio.sleep(pace.wait_s(verdict))
+                if delivery.is_stuck and (batch := await self._take(around)) is not None:
+                    delivery.join(self._encode(batch, around))
             elif verdict.fate is Fate.WRITTEN:
                 pace.went_well()
         for settled in delivery.settled():

@@ -31,6 +31,8 @@ RETRY_S = 30.0
 LAST_WORDS_S = 1.5
 LOOK_EVERY_S = 2.0
 RETAIN_EVERY_S = 3600.0
+IDLE_S = 600.0
+"""Commits look after what is too old; after this time the clock does, should none come."""
 DAY_MS = 86_400_000
 
 
@@ -94,6 +96,20 @@ class HistoryTask:
         column |= {ts_ms: one for ts_ms, one in waiting.items() if from_ms <= ts_ms < to_ms}
         unit = self._units.get(name, found.unit)
         return Found(unit, [column[ts_ms] for ts_ms in sorted(column)])
+
+    async def span(self) -> range:
+        """Return the time of which anything is kept, about; an empty one: nothing is.
+
+        Raises:
+            HistoryDamaged, sqlite3.Error: the file cannot be read now.
+        """
+        stored = await self._in_thread(self._store.span)
+        waiting = [range(min(one), max(one) + 1) for one in self._fresh.values() if one]
+        known = [one for one in (stored, *waiting) if one]
+        return range(
+            min((one.start for one in known), default=0),
+            max((one.stop for one in known), default=0),
+        )
 
     async def purge(self, before_ms: int, points: Sequence[PointName] | None = None) -> int:
         """Delete what is older than `before_ms`, of these points or of all; return how many.
@@ -193,14 +209,17 @@ class HistoryTask:
             async with self._writing:
                 await self._in_thread(lambda: self._write(keep_from_ms))
                 self._settle()
-            await self._retain(around)
         except (HistoryDamaged, sqlite3.Error, OSError) as error:
-            if not self._why:
-                _log.error("the history cannot be written: %s", error)
-            self._why = f"{type(error).__name__}: {error}"
-            return not self._seqs
+            self._note(error)
+            return False
         self._why = ""
+        await self._keep_in_bounds(around)
         return True
+
+    def _note(self, error: Exception) -> None:
+        if not self._why:
+            _log.error("the history cannot be written: %s", error)
+        self._why = f"{type(error).__name__}: {error}"
 
     def _settle(self) -> None:
         self._committed += self._values
@@ -213,14 +232,28 @@ class HistoryTask:
         try:
             self._store.add(self._fresh, self._units, keep_from_ms)
         except HistoryDamaged as damage:
-            aside = self._store.set_aside()
-            _log.error("the history is damaged: %s; set aside: %s", damage, aside)
+            self._set_aside(damage)
             self._store.add(self._fresh, self._units, keep_from_ms)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL or self._store.is_disk_full():
                 raise
             self._store.relieve()
             self._store.add(self._fresh, self._units, keep_from_ms)
+
+    def _set_aside(self, damage: HistoryDamaged) -> None:
+        aside = self._store.set_aside()
+        _log.error("the history is damaged: %s; set aside: %s", damage, aside)
+
+    async def _keep_in_bounds(self, around: Around) -> None:
+        """Delete what may lie there no longer, also while nothing new comes."""
+        try:
+            await self._retain(around)
+        except HistoryDamaged as found:
+            damage = found
+            async with self._writing:
+                await self._in_thread(lambda: self._set_aside(damage))
+        except (sqlite3.Error, OSError) as error:
+            self._note(error)
 
     async def _retain(self, around: Around) -> None:
         """Delete what may lie there for fewer days than the rest, or no longer; once an hour."""
@@ -231,6 +264,7 @@ class HistoryTask:
         if self._retained_at is not None and now - self._retained_at < RETAIN_EVERY_S:
             return
         self._retained_at = now
+        await self._in_thread(lambda: self._store.forget(now_ms - days * DAY_MS))
         by_days: dict[int, list[PointName]] = {}
         for name in await self._in_thread(self._store.names):
             longest = self._kept.longest_days(name, days)
@@ -240,9 +274,12 @@ class HistoryTask:
             await self.purge(now_ms - longest * DAY_MS, names)
 
     async def _look(self, around: Around, standing: Standing) -> None:
+        begun = around.clock.monotonic()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             self._feed.notify()  # a time of day that came back is told by nobody else
+            if around.clock.monotonic() - begun >= IDLE_S:
+                await self._keep_in_bounds(around)
             wrong = {"history_not_written": self._why} if self._why else {}
             told = standing.compare(wrong, around.now(), may_clear=True)
             if told is not None:

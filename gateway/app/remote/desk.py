@@ -17,6 +17,7 @@ from gateway.app.remote.words import (
     Objection,
     Told,
     claimed_rid,
+    cut_short_fields,
     order_fields,
     owed_fields,
     placed,
@@ -38,7 +39,7 @@ from gateway.remote.opening import LetterRefused, Moment
 from gateway.remote.order import Act, BadOrder, Order, read_order
 from gateway.remote.parts import parts_of
 from gateway.remote.rights import overreach
-from gateway.settings.problems import SettingsError
+from gateway.settings.problems import Problem, SettingsError
 from gateway.settings.result import LoadResult
 from gateway.settings.secrets import read_secret
 from gateway.settings.site import Site
@@ -46,6 +47,9 @@ from gateway.settings.site_remote import Remote
 
 ROOM = "remote"
 _LAST = "last"
+_OPEN = "open:"
+"""Before the `rid` of an order that was accepted and is not answered yet."""
+CUT_SHORT = "the gateway ended before it was done: what ran before runs, and nothing was sent"
 TOPIC = "cfg"
 """Of log entries that tell what is wrong with a configuration."""
 SHOWN = 20
@@ -99,6 +103,8 @@ class Office:
     recall: Recall
     status: Callable[[], Awaitable[dict[str, Any]]]
     """Gives what `linli status` shows."""
+    refused: Callable[[], Sequence[Problem]] = tuple
+    """Gives what is wrong with the operator's file while another site runs."""
 
 
 class RemoteDesk:
@@ -110,12 +116,17 @@ class RemoteDesk:
         self._files = files
         last = states.get(_LAST) or [0, ""]
         self._number, self._rid = int(last[0]), str(last[1])
+        self._cut_short = {
+            key.removeprefix(_OPEN): (SinkName(sink), str(act))
+            for key, (sink, act) in states.items()
+            if key.startswith(_OPEN)
+        }
         self._flood = Flood()
         self._trial: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`. A trial that is under way then is a failed one."""
-        await self._settle()
+        await self._answer_the_past()
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(self._work(tasks), name="remote:letters")
             await stop.wait()
@@ -160,7 +171,8 @@ class RemoteDesk:
         self._number, self._rid = order.number, order.rid
         entry, change = office.audits.audited(order_fields(order, letter.sink, "accepted"))
         number = StateChange(ROOM, _LAST, [order.number, order.rid])
-        await office.keeps.commit([entry], [change, number])
+        is_open = StateChange(ROOM, _OPEN + order.rid, [letter.sink, order.act.value])
+        await office.keeps.commit([entry], [change, number, is_open])
         return order
 
     async def _refuse(self, letter: Letter, refused: LetterRefused) -> None:
@@ -186,14 +198,19 @@ class RemoteDesk:
                 await self._send(order, sink, log_of(self._office.recall, self._office.site()))
             case Act.BUNDLE:
                 status = await self._office.status()
-                content = bundle_of(self._office.site(), status, self._office.recall)
+                office = self._office
+                content = bundle_of(office.site(), status, office.recall, office.refused())
                 await self._send(order, sink, content)
 
     async def _send(self, order: Order, sink: SinkName, paper: Paper) -> None:
-        records = [
-            self._record(sink, LogBody(order.act.value, fields))
-            for fields in parts_of(order.rid, paper.name, paper.content)
-        ]
+        try:
+            records = [
+                self._record(sink, LogBody(order.act.value, fields))
+                for fields in parts_of(order.rid, paper.name, paper.content)
+            ]
+        except ValueError as error:
+            await self._answer(order, sink, Told("failed", "too_large", str(error)))
+            return
         await self._office.keeps.commit(records)
         await self._answer(order, sink, Told("done", None, f"{len(records)} parts of {paper.name}"))
 
@@ -270,9 +287,28 @@ class RemoteDesk:
         sink = SinkName(owed.sink)
         reply = ReplyBody(owed.rid, owed.status, owed.code or None, owed.message)
         entry, change = self._office.audits.audited(owed_fields(owed))
-        await self._office.keeps.commit([entry, self._record(sink, reply)], [change])
-        with suppress(OSError):  # said once more after the next start, which does no harm
+        closed = StateChange(ROOM, _OPEN + owed.rid, None)
+        await self._office.keeps.commit([entry, self._record(sink, reply)], [change, closed])
+        self._cut_short.pop(owed.rid, None)
+        await self._close_the_book()
+
+    async def _close_the_book(self) -> None:
+        with suppress(OSError):  # looked at again after the next start
             await asyncio.to_thread(self._files.settled)
+
+    async def _answer_the_past(self) -> None:
+        """Answer what an earlier run accepted and came to no end with."""
+        owed = self._files.book.owed
+        if owed is not None and self._rid and owed.rid not in self._cut_short:
+            await self._close_the_book()  # the store knows the answer: a cut came before the book
+        await self._settle()
+        for rid, (sink, act) in self._cut_short.items():
+            fields = cut_short_fields(rid, sink, act)
+            entry, change = self._office.audits.audited(fields)
+            reply = self._record(sink, ReplyBody(rid, "failed", "interrupted", CUT_SHORT))
+            closed = StateChange(ROOM, _OPEN + rid, None)
+            await self._office.keeps.commit([entry, reply], [change, closed])
+        self._cut_short = {}
 
     async def _object(
         self, order: Order, sink: SinkName, objection: Objection, folder: Path
@@ -292,7 +328,8 @@ class RemoteDesk:
         fields = order_fields(order, sink, told.status, told.code)
         entry, change = self._office.audits.audited(fields)
         reply = self._reply(order, sink, told)
-        await self._office.keeps.commit([entry, reply], [change])
+        closed = StateChange(ROOM, _OPEN + order.rid, None)
+        await self._office.keeps.commit([entry, reply], [change, closed])
 
     def _reply(self, order: Order, sink: SinkName, told: Told) -> Record:
         return self._record(sink, ReplyBody(order.rid, told.status, told.code, told.message))

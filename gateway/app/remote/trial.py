@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.app.commands.asking import LineFailed
@@ -22,6 +23,8 @@ from gateway.settings.site import Site
 TELL_WITHIN_S = 5.0
 ASK_WITHIN_S = 10.0
 """For one device that was changed; those of one line are asked one after the other."""
+MOST_SILENT = 8
+"""Devices of one line that do not answer: then the rest of it is not asked, as one is enough."""
 
 KEPT = "it runs, and all is as well as before"
 INTERRUPTED = "the gateway ended while the configuration was tried: what ran before runs"
@@ -39,6 +42,21 @@ class Works(Protocol):
     async def keep_copy(self, site: Site) -> None:
         """Keep a copy of the site that runs for a bad day."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What the end of a trial needs: whom to answer, and what ran before."""
+
+    rid: str
+    sink: SinkName
+    old: Site
+    told: Configuration | None
+    """What ran before, as platforms know it."""
+
+    def owed(self, status: str, code: str, text: str) -> Owed:
+        """Return an answer that the book keeps until it is given."""
+        return Owed(self.rid, str(self.sink), status, code, text)
 
 
 class Trials:
@@ -67,39 +85,62 @@ class Trials:
         await self._works.take_over(site)
         _log.warning("a remote configuration is tried for %.0f s: %s", watch_s, bundle.hash[:16])
         await asyncio.sleep(watch_s)
-        answered = await self._answered(site, change, began_ms)
-        if self._files.book.trying != bundle:
-            await self._supersede(rid, sink)
-            return
-        trial = Trial(frozenset(map(str, _changed(site, change))), answered, str(sink))
+        asked = [id_ for id_ in _changed(site, change) if str(id_) not in before.offline]
+        answered = await self._answered(site, asked, began_ms)
+        trial = Trial(frozenset(map(str, asked)), answered, str(sink))
         found = complaints(before, vitals(house), trial)
-        if not found:
-            found = await self._kept(Owed(rid, str(sink), "done", "", KEPT))
-        if not found:
-            await self._works.keep_copy(house.site)
-            await self._show(Configuration(bundle.hash, "applied", bundle.version))
-            _log.warning("the remote configuration is kept: %s", bundle.hash[:16])
-            return
-        _log.error("the remote configuration is taken back: %s", "; ".join(found))
-        await self._works.take_over(old)
-        text = f"what ran before runs again: {'; '.join(found)}"
-        if told is not None:
-            await self._show(Configuration(told.hash, "rolled_back", told.version))
-        back = Owed(rid, str(sink), "failed", "rolled_back", text)
-        await asyncio.to_thread(self._files.take_back, back)
+        ending = _Ending(rid, sink, old, told)
+        if self._files.book.trying != bundle:
+            await self._supersede(ending)
+        elif found:
+            await self._take_back(ending, found)
+        else:
+            await self._keep(ending, bundle)
 
-    async def _kept(self, owed: Owed) -> tuple[str, ...]:
-        """Note that the bundle is kept; return why it cannot be, where the disk refuses."""
+    async def _keep(self, ending: _Ending, bundle: Bundle) -> None:
         try:
-            await asyncio.to_thread(self._files.keep, owed)
+            is_kept = await asyncio.to_thread(self._files.keep, ending.owed("done", "", KEPT))
         except OSError as error:
-            return (f"the disk refuses: {error.strerror}",)
-        return ()
+            await self._take_back(ending, (f"the disk refuses: {error.strerror}",))
+            return
+        if not is_kept:
+            await self._supersede(ending)
+            return
+        await self._works.keep_copy(self._house.site)
+        await self._show(Configuration(bundle.hash, "applied", bundle.version))
+        _log.warning("the remote configuration is kept: %s", bundle.hash[:16])
 
-    async def _supersede(self, rid: str, sink: SinkName) -> None:
-        """The operator at the site edited the own file meanwhile, and has the last word."""
+    async def _take_back(self, ending: _Ending, found: Sequence[str]) -> None:
+        """Run again what ran before; first by the book, so that no reload brings the trial back."""
+        _log.error("the remote configuration is taken back: %s", "; ".join(found))
+        text = f"what ran before runs again: {'; '.join(found)}"
+        owed = ending.owed("failed", "rolled_back", text)
+        refused: OSError | None = None
+        try:
+            await asyncio.to_thread(self._files.take_back, owed)
+        except OSError as error:
+            refused = error
+        await self._works.take_over(ending.old)
+        if ending.told is not None:
+            await self._show(replace(ending.told, state="rolled_back"))
+        if refused is not None:
+            raise refused
+
+    async def _supersede(self, ending: _Ending) -> None:
+        """The operator at the site edited the own file meanwhile, and has the last word.
+
+        Where that file is bad, what was tried still runs, and nobody watches it: what ran before
+        runs again.
+        """
         text = "the site file was edited while the configuration was tried"
-        owed = Owed(rid, str(sink), "failed", "superseded", text)
+        if self._house.refused:
+            text = f"{text}, and is bad: what ran before runs again"
+            refused = self._house.refused
+            await self._works.take_over(ending.old)
+            self._house.refused = refused
+            if ending.told is not None:
+                await self._show(replace(ending.told, state="fallback"))
+        owed = ending.owed("failed", "superseded", text)
         await asyncio.to_thread(self._files.owe, owed)
 
     async def _show(self, configuration: Configuration) -> None:
@@ -109,10 +150,12 @@ class Trials:
             async with asyncio.timeout(TELL_WITHIN_S):
                 await self._house.platforms.tell()
 
-    async def _answered(self, site: Site, change: SiteDiff, began_ms: int) -> frozenset[str]:
-        """Return which devices that are new or were changed have answered since the beginning."""
+    async def _answered(
+        self, site: Site, asked: Iterable[DeviceId], began_ms: int
+    ) -> frozenset[str]:
+        """Return which of these devices have answered since the beginning."""
         by_line: dict[str, list[DeviceId]] = {}
-        for id_ in _changed(site, change):
+        for id_ in asked:
             by_line.setdefault(site.devices[id_].line, []).append(id_)
         answered: set[str] = set()
         async with asyncio.TaskGroup() as tasks:
@@ -121,9 +164,13 @@ class Trials:
         return frozenset(answered)
 
     async def _ask(self, ids: Iterable[DeviceId], began_ms: int, answered: set[str]) -> None:
+        silent = 0
         for id_ in ids:
-            if self._has_answered(id_, began_ms) or await self._answers(id_):
+            is_asked = silent < MOST_SILENT
+            if self._has_answered(id_, began_ms) or (is_asked and await self._answers(id_)):
                 answered.add(str(id_))
+            else:
+                silent += 1
 
     def _has_answered(self, id_: DeviceId, began_ms: int) -> bool:
         latest = self._house.pipeline.reporter.latest_of(id_)

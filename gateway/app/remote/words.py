@@ -73,6 +73,12 @@ def owed_fields(owed: Owed) -> tuple[tuple[str, str], ...]:
     )
 
 
+def cut_short_fields(rid: str, sink: SinkName, act: str) -> tuple[tuple[str, str], ...]:
+    """Return the fields of the audit entry for an order that the end of a run cut short."""
+    said = (("status", "failed"), ("detail", "interrupted"))
+    return (("rid", rid), ("sink", str(sink)), ("op", act), *said)
+
+
 def placed(problem: Problem, folder: Path) -> Problem:
     """Return a problem with its file as the bundle names it.
 

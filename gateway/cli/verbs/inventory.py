@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.app.outward.doors import door_beside
 from gateway.app.site.last_good import load_and_vet
 from gateway.cli.output import Exit, complain, is_chinese, say
+from gateway.inventory.contract import NATIVE
 from gateway.inventory.registry import forms
 from gateway.inventory.things import inventory_of
 from gateway.model.ids import SinkName
@@ -53,8 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
         known = ", ".join(names)
         complain(f"linli inventory: there is no sink {arguments.sink}; there are {known}")
         return Exit.USAGE
+    form = forms()[arguments.form]
+    if form.needs_native and sink.dialect != NATIVE:
+        text = (
+            f"--as {arguments.form} names topics of native, and {sink.name} speaks {sink.dialect}"
+        )
+        complain(f"linli inventory: {text}")
+        return Exit.USAGE
     devices = tuple(site.all_devices.values())
     inventory = inventory_of(site.gateway, sink, devices, door_beside(site, sink, places().state))
-    document = forms()[arguments.form].make(inventory)
+    document = form.make(inventory)
     say(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
     return Exit.DONE

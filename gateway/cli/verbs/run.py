@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.app.clock.timekeeping import read_floor
 from gateway.app.daemon import Daemon, Machine
 from gateway.app.last_resort import LastResort
+from gateway.app.remote import start
 from gateway.app.remote.files import RemoteFiles
 from gateway.app.site import last_good
 from gateway.cli.output import Exit, complain, is_chinese
@@ -20,7 +21,7 @@ from gateway.ops.journal import set_up
 from gateway.ops.notify import ServiceManager
 from gateway.ops.paths import Places, places
 from gateway.outbox.schema import StoreInUse
-from gateway.settings.problems import SettingsError
+from gateway.settings.problems import Problem, SettingsError
 from gateway.settings.site import Site
 
 GC_YOUNG = 20_000
@@ -46,11 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     file = arguments.config or where.site_file
     remote = RemoteFiles(where.state, file)
     remote.recover()
-    source = remote.source()
-    started = last_good.load_or_fall_back(source, where.state, strict=arguments.strict)
-    language = "zh" if is_chinese() else "en"
-    for problem in (*started.refused, *started.result.problems):
-        complain(problem.in_language(language).text())
+    source, started, given_up = start.load(remote, where.state, strict=arguments.strict)
+    _complain_of((*given_up, *started.refused, *started.result.problems))
+    if given_up:
+        complain(f"linli: the configuration from afar is refused; {source} runs instead")
     site = started.result.site
     if site is None:
         return Exit.CONFIGURATION
@@ -70,6 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
             complain(f"linli: {problem}")
         status = Exit.CONFIGURATION
     return status
+
+
+def _complain_of(problems: Sequence[Problem]) -> None:
+    language = "zh" if is_chinese() else "en"
+    for problem in problems:
+        complain(problem.in_language(language).text())
 
 
 def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:

@@ -33,10 +33,10 @@ TEXTS: Mapping[str, Wording] = {
     ),
     "LG-REM-05": Wording(
         "'{name}' would be less protected than now",
-        "Class, level, `keep` and `retain` of a point that runs are loosened at the site, "
-        "or with `remote: {{may: [privacy]}}`.",
+        "Class, level, `keep` and `retain` of a point, and the place of a device, are loosened at "
+        "the site, or with `remote: {{may: [privacy]}}`.",
         "'{name}' 的保护级别将低于现在",
-        "运行中点位的个人信息类别、数据级别、`keep` 和 `retain` 只能在现场放宽，"
+        "点位的个人信息类别、数据级别、`keep`、`retain` 以及设备的位置只能在现场放宽，"
         "或通过 `remote: {{may: [privacy]}}` 放行。",
     ),
     "LG-REM-06": Wording(
