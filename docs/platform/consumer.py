@@ -23,14 +23,15 @@ def records(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def consume(host: str, port: int) -> AsyncGenerator[dict[str, Any]]:
     """Yield every record once, however often it was sent. Keep `seen` in your database."""
-    seen: set[tuple[str, int, int]] = set()
+    seen: set[tuple[str, str, int, int]] = set()
     async with aiomqtt.Client(host, port, protocol=aiomqtt.ProtocolVersion.V5) as client:
         await client.subscribe(EVERYTHING, qos=1)
         async for message in client.messages:
             if not message.payload:  # the retained topics of a removed device are cleared
                 continue
+            site, gateway = str(message.topic).split("/")[2:4]  # the payload could claim any
             for record in records(json.loads(str(message.payload, "utf-8"))):
-                identity = (record["gw"], record["ep"], record["seq"])
+                identity = (site, gateway, record["ep"], record["seq"])
                 if record["seq"] is None or identity not in seen:  # births have no seq
                     seen.add(identity)
                     yield record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulators.conform.check import Bench, Check, Missed
+from simulators.conform.check import Bench, Check, Missed, State
 from simulators.conform.steps import (
     ENDED,
     KEPT,
@@ -15,9 +15,10 @@ from simulators.conform.steps import (
     subscribed,
 )
 from simulators.mqtt5.connection import Connection
-from simulators.mqtt5.packets import Prop, Publish
+from simulators.mqtt5.packets import Prop, Properties, Publish
 
 LIMIT = 1000
+HOUR_S = 3600
 IN_FLIGHT = 5
 SHARED = 40
 
@@ -85,6 +86,17 @@ async def session(bench: Bench) -> str:
     if sorted(set(seen)) != [0, 1, 2, 3]:
         raise Missed(f"of 4 unacknowledged messages {len(set(seen))} came again")
     return "what was not acknowledged comes again, and what came meanwhile"
+
+
+async def session_hour(bench: Bench) -> str:
+    """Ask for a session of an hour, and read what the broker makes of it (3.2.2.3.2)."""
+    hour: Properties = {int(Prop.SESSION_EXPIRY): HOUR_S}
+    async with client(bench, "hour", properties=hour) as link:
+        granted = int(link.greeting.properties.get(Prop.SESSION_EXPIRY, HOUR_S))
+        link.disconnect(ENDED)
+    if granted < HOUR_S:
+        raise Missed(f"the broker grants {granted} s")
+    return "a session of an hour is granted"
 
 
 async def queue(bench: Bench) -> str:
@@ -166,6 +178,11 @@ CHECKS = (
           "Allow a Session Expiry Interval of at least an hour; EMQX: durable sessions or "
           "`mqtt.session_expiry_interval`; mosquitto: `persistence true` against restarts.",
           session),
+    Check("session_hour", "A session may wait for an hour.",
+          "Raise the longest Session Expiry Interval, on RabbitMQ "
+          "`mqtt.max_session_expiry_interval_seconds`. A consumer that is away for longer must ask "
+          "gateways again.",
+          session_hour, State.WARN),
     Check("queue", "Messages gather for an absent consumer and none is dropped in silence.",
           "Raise the queue of a session: mosquitto `max_queued_messages` (1000 by default), EMQX "
           "`mqtt.max_mqueue_len` (1000). Else records go missing until they are asked for again.",

@@ -14,13 +14,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model.clock import Clock
+from simulators.conform.check import Missed
+from simulators.conform.steps import FAILURE
 from simulators.mqtt5.connection import Connection
 from simulators.mqtt5.packets import Prop, Publish
 from simulators.tree import branches, leaves
 
 DEVICE = "em-01"
 JSON_TYPE = b"application/json"
-LOOK_S = 0.2
+UNHEARD = 0x10
+HARD_VALUES: tuple[dict[str, Any], ...] = (
+    {"p": "ep_imp", "u": "kW.h", "v": 9_007_199_254_740_991},  # the largest integer of a double
+    {"p": "u_a", "u": "V", "v": 230.0},  # a float still
+    {"p": "i_a", "u": "A", "v": 0.1},
+    {"p": "i_b", "u": "A", "v": 1e-07},
+    {"p": "t_out", "u": "Cel", "v": -40.25},
+    {"p": "n_open", "u": "1", "v": 0},
+    {"p": "door", "v": False},
+    {"p": "title", "v": '3号楼 "东" \\ 1,2=3'},
+    {"p": "i_c", "u": "A", "v": None, "q": 0, "qr": "timeout"},
+    {"p": "u_b", "u": "V", "v": 231.4, "q": 500, "qr": "stuck", "t": -1500},
+)
+"""Values that are stored wrongly most often."""
+_TYPES = {bool: "bool", int: "int", float: "float", str: "text", type(None): "float"}
 
 
 @dataclass(slots=True)
@@ -45,9 +61,10 @@ class ScriptedGateway:
         self.heard: dict[int, Heard] = {}
         self.others: dict[int, Heard] = {}
         """What was said to another gateway, in whose name we spoke."""
-        self.expected: list[tuple[int, int]] = []
-        """Identities (ep, seq) that must be in the platform's store, once each."""
-        self.sent: set[tuple[int, int]] = set()
+        self.sent: dict[tuple[int, int], Mapping[str, Any]] = {}
+        """By (ep, seq) what must be in the platform's store, once each."""
+        self.unheard = 0
+        """Publications for which the broker knew nobody."""
 
     @property
     def mine(self) -> Heard:
@@ -63,29 +80,38 @@ class ScriptedGateway:
             "sw": "linli-sim conform", "prev_ep": previous_ep, "ack": "app", "level": "L2",
             "devices": 1,
         }  # fmt: skip
-        point = {"p": "u_a", "t": "float", "u": "V", "res": 0.1, "pii": "P0", "level": "L1"}
-        meter: dict[str, Any] = {
-            "hash": "0", "vendor": None, "model": None, "title": {}, "loc": {}, "verified": True,
-            "pts": [point],
-        }  # fmt: skip
         now_ms = self._clock.now_ms()
         state = {"online": True, "reason": "connected", "since": now_ms, "sess": now_ms}
-        for kind, device, body in (
-            ("state", "_", state), ("birth", "_", gateway), ("birth", DEVICE, meter),
-        ):  # fmt: skip
-            unstored = {"ep": self.ep, "seq": None, "pv": None, "ts": now_ms, **body}
-            await self._say(kind, device, unstored, is_retained=True)
+        await self._retain("state", "_", state)
+        await self._retain("birth", "_", gateway)
+        await self.adds(DEVICE)
+
+    async def adds(self, device: str) -> None:
+        """Say the birth of a meter."""
+        points = [
+            {"p": one["p"], "t": _TYPES[type(one["v"])], "u": one.get("u"), "res": None,
+             "pii": "P0", "level": "L1"}
+            for one in HARD_VALUES
+        ]  # fmt: skip
+        await self._retain("birth", device, {
+            "hash": "0", "vendor": None, "model": None, "title": {}, "loc": {}, "verified": True,
+            "pts": points,
+        })  # fmt: skip
+
+    async def removes(self, device: str) -> None:
+        """Clear the birth of a meter."""
+        await self._publish("birth", device, b"", is_retained=True)
 
     async def gone(self) -> None:
         """Clear what is retained."""
         for kind, device in (("state", "_"), ("birth", "_"), ("birth", DEVICE)):
-            topic = f"{self._base}/up/{kind}/{device}"
-            await self._link.publish(Publish(topic, b"", 1, is_retained=True))
+            await self._publish(kind, device, b"", is_retained=True)
 
     async def prop(self, seq: int, pv: int | None, **more: object) -> None:
         """Say one live record."""
-        await self._say("prop", DEVICE, {**self.values(seq, pv), **more})
-        self._committed(seq)
+        record = {**self.values(seq, pv), **more}
+        await self._say("prop", DEVICE, record)
+        self._committed(DEVICE, record)
 
     async def event(self, seq: int, pv: int | None, kind: str, **more: object) -> None:
         """Say one event."""
@@ -93,8 +119,9 @@ class ScriptedGateway:
             "eid": f"{self.ep:x}-{seq}", "type": kind, "sev": 1, "st": "raised", "p": None,
             "val": None, "thr": None, "duty": None, "detail": None,
         }  # fmt: skip
-        await self._say("event", "_", {**self._identity(seq, pv), **body, **more})
-        self._committed(seq)
+        record = {**self._identity(seq, pv), **body, **more}
+        await self._say("event", "_", record)
+        self._committed("_", record)
 
     async def gap(self, seq: int, pv: int, first: int, last: int) -> None:
         """Tell telemetry records to be gone for good."""
@@ -102,20 +129,21 @@ class ScriptedGateway:
             "lane": "telemetry", "of_ep": self.ep, "from": first, "to": last,
             "count": last - first + 1, "cause": "quota", "from_ts": None, "to_ts": None,
         }  # fmt: skip
-        await self._say("gap", "_", {**self._identity(seq, pv), **body})
-        self._committed(seq)
+        record = {**self._identity(seq, pv), **body}
+        await self._say("gap", "_", record)
+        self._committed("_", record)
 
     async def hist(self, *records: tuple[int, int | None]) -> None:
         """Say several records (seq, pv) in one message."""
         items = [self.values(seq, pv) for seq, pv in records]
         whole = {"ep": self.ep, "seq": None, "pv": None, "ts": self._clock.now_ms()}
         await self._say("hist", DEVICE, {**whole, "items": items})
-        for seq, _ in records:
-            self._committed(seq)
+        for item in items:
+            self._committed(DEVICE, item)
 
     async def raw(self, kind: str, payload: bytes) -> None:
         """Say something that is no message of the dialect."""
-        await self._link.publish(Publish(f"{self._base}/up/{kind}/{DEVICE}", payload, 1))
+        await self._publish(kind, DEVICE, payload)
 
     def values(self, seq: int, pv: int | None) -> dict[str, Any]:
         """Return the fields of a record with values; the same seq says the same for ever."""
@@ -125,10 +153,14 @@ class ScriptedGateway:
     def _identity(self, seq: int, pv: int | None) -> dict[str, Any]:
         return {"ep": self.ep, "seq": seq, "pv": pv, "ts": 1_763_888_400_000 + seq, "tq": "sync"}
 
-    def _committed(self, seq: int) -> None:
-        if (self.ep, seq) not in self.sent:
-            self.sent.add((self.ep, seq))
-            self.expected.append((self.ep, seq))
+    def _committed(self, device: str, record: Mapping[str, Any]) -> None:
+        row = {"gw": self.name, "dev": device, **record}
+        self.sent.setdefault((self.ep, record["seq"]), row)
+
+    async def _retain(self, kind: str, device: str, body: Mapping[str, Any]) -> None:
+        now_ms = self._clock.now_ms()
+        unstored = {"ep": self.ep, "seq": None, "pv": None, "ts": now_ms, **body}
+        await self._say(kind, device, unstored, is_retained=True)
 
     async def _say(
         self, kind: str, device: str, body: Mapping[str, Any], *, is_retained: bool = False
@@ -138,12 +170,21 @@ class ScriptedGateway:
             "kind": "gateway" if device == "_" else "meter.electricity",
             "tp": self._clock.now_ms(), "tq": "sync",
         }  # fmt: skip
-        payload = json.dumps({**envelope, **body}).encode()
-        properties = {int(Prop.CONTENT_TYPE): JSON_TYPE} if is_retained else {}
+        payload = json.dumps({**envelope, **body}, ensure_ascii=False).encode()
+        await self._publish(kind, device, payload, is_retained=is_retained)
+
+    async def _publish(
+        self, kind: str, device: str, payload: bytes, *, is_retained: bool = False
+    ) -> None:
+        """Publish; raises Missed when the broker refuses, for which no platform is to be blamed."""
+        properties = {int(Prop.CONTENT_TYPE): JSON_TYPE} if is_retained and payload else {}
         topic = f"{self._base}/up/{kind}/{device}"
-        await self._link.publish(
+        code = await self._link.publish(
             Publish(topic, payload, 1, is_retained=is_retained, properties=properties)
         )
+        if code >= FAILURE:
+            raise Missed(f"the broker refuses {topic} with 0x{code:02x}: try the broker first")
+        self.unheard += code == UNHEARD
 
     # --- what is heard
 

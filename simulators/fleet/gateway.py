@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from simulators.mqtt5.packets import Prop, Publish, Will
 from simulators.tree import branches, leaves
@@ -63,6 +63,8 @@ class Books:
     resent: int = 0
     confirmed: set[int] = field(default_factory=set[int])
     """Seqs that the platform has confirmed on `dn/ack`."""
+    nonsense: int = 0
+    """Messages on `dn/ack` that no gateway would understand."""
 
 
 class SimGateway:
@@ -141,21 +143,28 @@ class SimGateway:
 
     def received(self, payload: bytes, now_ms: int) -> list[Publish]:
         """Return what is sent again, and a `gap` for what is no longer kept."""
-        asked = branches(json.loads(payload))
+        try:
+            asked = branches(json.loads(payload))
+            confirmed = self._seqs(asked.get("ranges"))
+            wanted = self._seqs(asked.get("resend"))
+        except (ValueError, RecursionError):
+            self.books.nonsense += 1
+            return []
         if asked.get("ep") != self.ep:
             return []
-        for first, last in _pairs(asked.get("ranges")):
-            self.books.confirmed.update(range(first, last + 1))
-        wanted = [
-            seq
-            for first, last in _pairs(asked.get("resend"))
-            for seq in range(first, min(last, self.seq) + 1)
-        ]
+        self.books.confirmed.update(confirmed)
         self.books.asked += bool(wanted)
         return [
             *self._again([seq for seq in wanted if seq in self._kept], now_ms),
             *self._gone([seq for seq in wanted if seq not in self._kept], now_ms),
         ]
+
+    def _seqs(self, found: object) -> list[int]:
+        """Return what ranges mean, as far as there are such records; raises ValueError."""
+        if found is not None and not isinstance(found, list):
+            raise ValueError("no list")
+        pairs = [_pair(one) for one in leaves(cast("list[object] | None", found))]
+        return [seq for first, last in pairs for seq in range(first, min(last, self.seq) + 1)]
 
     # --- records
 
@@ -240,7 +249,9 @@ class SimGateway:
         )
 
 
-def _pairs(found: object) -> Iterator[tuple[int, int]]:
-    for pair in leaves(found):
-        first, last = leaves(pair)
-        yield int(first), int(last)
+def _pair(found: object) -> tuple[int, int]:
+    match found:
+        case [int(first), int(last)] if 0 <= first <= last:
+            return first, last
+        case _:
+            raise ValueError("no pair [first, last]")

@@ -21,6 +21,7 @@ from simulators.mqtt5.packets import (
     Kind,
     Malformed,
     Packet,
+    Prop,
     Properties,
     Publish,
     Reader,
@@ -119,12 +120,14 @@ class Connection:
                     waiting.set_exception(Gone(self._ended))
                     waiting.exception()  # it may be that nobody asks any more
 
-    async def ping(self, every_s: float) -> None:
+    async def ping(self, keepalive_s: int) -> None:
         """Keep the connection alive until it ends; to be run as a task."""
-        while not self.is_over.is_set():
+        keepalive_s = int(self.greeting.properties.get(Prop.SERVER_KEEP_ALIVE, keepalive_s))
+        while keepalive_s:
             with suppress(TimeoutError):
-                async with asyncio.timeout(every_s):
+                async with asyncio.timeout(keepalive_s / 2):
                     await self.is_over.wait()
+                    return
             self._writer.write(ping_packet())
 
     # --- what we say
@@ -238,11 +241,15 @@ async def connected(broker: Broker, hello: Hello) -> AsyncGenerator[Connection]:
     try:
         await link.greet(replace(hello, username=broker.username, password=broker.password))
         async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(link.read(), name=f"mqtt:{hello.client_id}")
+            running = (
+                tasks.create_task(link.read(), name=f"mqtt:{hello.client_id}"),
+                tasks.create_task(link.ping(hello.keepalive_s), name=f"ping:{hello.client_id}"),
+            )
             try:
                 yield link
                 await link.drained()
             finally:
-                reading.cancel()
+                for task in running:
+                    task.cancel()
     finally:
         await link.close()

@@ -60,11 +60,13 @@ class Audit:
     def sentence(self) -> str:
         """Say it."""
         verdict = "every identity exactly once" if self.is_whole else "NOT every identity once"
-        truth = "" if self.false is None else f", {self.false} false"
+        more = "" if self.false is None else f", {self.false} false"
+        if self.unreadable:
+            more += f", {self.unreadable:,} unreadable messages set aside"
         return (
             f"{verdict}: {self.records:,} records of {self.stores:,} stores, {self.missing:,} "
             f"missing, {self.told:,} told to be gone, {self.duplicates:,} duplicates set aside, "
-            f"{self.conflicts:,} conflicts{truth}"
+            f"{self.conflicts:,} conflicts{more}"
         )
 
     def figures(self) -> dict[str, Any]:

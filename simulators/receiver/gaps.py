@@ -10,20 +10,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NamedTuple
 
+from simulators.receiver.message import Source
 from simulators.receiver.store import Store, ranges
 
 MOST_RANGES = 100
 """Of one request; a gateway takes up to 1000."""
+MOST_CONFIRMED = 400
+"""Ranges of one confirmation: with the longest numbers still below the 16 kB of a gateway."""
 SLOWEST = 6
 """The time between two requests doubles so many times."""
-_DUE = """SELECT m.stream, s.gw, g.site, s.ep, m.seq, m.asked,
+COMING = 60
+"""So many times its patience a copy waits while history comes in; then it asks all the same."""
+_DUE = """m.next_ms <= :now AND m.since_ms <= :patient
+AND (s.late_ms <= :patient OR m.since_ms <= :coming)"""
+# Another source is the first each time: one with a hole in every record leaves room for the others.
+_SOURCES = f"""SELECT s.id, s.site, s.gw, s.ep FROM stream s
+LEFT JOIN gateway g ON g.site = s.site AND g.gw = s.gw
+WHERE coalesce(g.online, 1) AND EXISTS (SELECT 1 FROM missing m WHERE m.stream = s.id AND {_DUE})
+ORDER BY s.id < :now / 1000 % (SELECT max(id) + 1 FROM stream), s.id LIMIT :most"""  # noqa: S608 - no words from outside
+_HOLES = f"""SELECT m.seq, m.asked,
   (SELECT max(seq) FROM record r WHERE r.stream = m.stream AND r.seq < m.seq)
-FROM missing m JOIN stream s ON s.id = m.stream JOIN gateway g ON g.gw = s.gw
-WHERE m.next_ms <= ?1 AND m.since_ms <= ?2 AND s.late_ms <= ?2 AND coalesce(g.online, 1)
-ORDER BY m.stream, m.seq LIMIT ?3"""
+FROM missing m JOIN stream s ON s.id = m.stream
+WHERE m.stream = :stream AND {_DUE} ORDER BY m.seq LIMIT {MOST_RANGES}"""  # noqa: S608 - as above
+_ASK = "UPDATE missing SET asked = asked + 1, next_ms = ? WHERE stream = ? AND seq = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,7 @@ class Pacing:
     """How patient the receiver is."""
 
     patience_s: float = 60.0
-    """From the moment that a record is missed, or the last older one of its store came."""
+    """From the moment that a record is missed, or the last older history of its store came."""
     repeat_s: float = 60.0
     """Until the same is asked for again; doubles up to 64 times that."""
     most: int = 200
@@ -46,12 +57,9 @@ class Request:
     payload: bytes
 
 
-class _Due(NamedTuple):
-    stream: int
-    gateway: str
-    site: str
-    ep: int
+class _Hole(NamedTuple):
     seq: int
+    """Its upper end."""
     asked: int
     below: int | None
     """The newest record that is there below it."""
@@ -59,23 +67,37 @@ class _Due(NamedTuple):
 
 def requests(store: Store, root: str, pacing: Pacing, now_ms: int) -> list[Request]:
     """Return what is to be asked for now, each gap by one copy only: they are marked as asked."""
+    (is_any,) = store.db.execute("SELECT EXISTS (SELECT 1 FROM missing)").fetchone()
+    if not is_any:
+        return []
     with store.transaction():
-        due = [_Due(*row) for row in store.db.execute(_DUE, _limits(pacing, now_ms))]
-        found: list[Request] = []
-        for _, rows in groupby(due, key=lambda one: one.stream):
-            if len(found) >= pacing.most:
-                break
-            chosen = list(rows)[:MOST_RANGES]
-            _mark(store, chosen, pacing, now_ms)
-            found.append(_request(root, chosen))
+        found = list(_requests(store, root, pacing, now_ms))
         if found:
             store.note_requests(len(found))
     return found
 
 
-def acknowledgement(ep: int, seqs: set[int]) -> bytes:
-    """Return the payload that confirms records of one store (`ack: app`)."""
-    return json.dumps({"ep": ep, "ranges": ranges(seqs)}, separators=(",", ":")).encode()
+def _requests(store: Store, root: str, pacing: Pacing, now_ms: int) -> Iterator[Request]:
+    patience_ms = int(pacing.patience_s * 1000)
+    words = {
+        "now": now_ms,
+        "patient": now_ms - patience_ms,
+        "coming": now_ms - COMING * patience_ms,
+        "most": pacing.most,
+    }
+    for stream, *source in store.db.execute(_SOURCES, words).fetchall():
+        holes = [_Hole(*row) for row in store.db.execute(_HOLES, {**words, "stream": stream})]
+        again = [(now_ms + _wait_ms(pacing, hole), stream, hole.seq) for hole in holes]
+        store.db.executemany(_ASK, again)
+        yield _request(root, Source(*source), holes)
+
+
+def acknowledgements(ep: int, seqs: set[int]) -> Iterator[bytes]:
+    """Yield the payloads that confirm records of one store (`ack: app`)."""
+    found = ranges(seqs)
+    for at in range(0, len(found), MOST_CONFIRMED):
+        part = {"ep": ep, "ranges": found[at : at + MOST_CONFIRMED]}
+        yield json.dumps(part, separators=(",", ":")).encode()
 
 
 def ack_topic(root: str, site: str, gateway: str) -> str:
@@ -83,41 +105,26 @@ def ack_topic(root: str, site: str, gateway: str) -> str:
     return f"{root}/1/{site}/{gateway}/dn/ack/_"
 
 
-def _limits(pacing: Pacing, now_ms: int) -> tuple[int, int, int]:
-    return now_ms, now_ms - int(pacing.patience_s * 1000), pacing.most * MOST_RANGES
+def _wait_ms(pacing: Pacing, hole: _Hole) -> int:
+    return int(1000 * pacing.repeat_s) << min(hole.asked, SLOWEST)
 
 
-def _mark(store: Store, rows: list[_Due], pacing: Pacing, now_ms: int) -> None:
-    store.db.executemany(
-        "UPDATE missing SET asked = asked + 1, next_ms = ? WHERE stream = ? AND seq = ?",
-        (
-            (
-                now_ms + int(1000 * pacing.repeat_s) * 2 ** min(row.asked, SLOWEST),
-                row.stream,
-                row.seq,
-            )
-            for row in rows
-        ),
-    )
-
-
-def _request(root: str, rows: list[_Due]) -> Request:
-    first = rows[0]
-    wanted = {"ep": first.ep, "resend": list(_merged(rows))}
+def _request(root: str, source: Source, holes: list[_Hole]) -> Request:
+    wanted = {"ep": source.ep, "resend": list(_merged(holes))}
     payload = json.dumps(wanted, separators=(",", ":")).encode()
-    return Request(ack_topic(root, first.site, first.gateway), payload)
+    return Request(ack_topic(root, source.site, source.gateway), payload)
 
 
-def _merged(rows: list[_Due]) -> Iterator[list[int]]:
+def _merged(holes: list[_Hole]) -> Iterator[list[int]]:
     """Yield [first, last] in order, those that touch as one."""
     held: list[int] | None = None
-    for row in rows:
-        begin = max(row.below or 0, 0) + 1
+    for hole in holes:
+        begin = (hole.below or 0) + 1
         if held is not None and begin <= held[1] + 1:
-            held[1] = row.seq
+            held[1] = hole.seq
             continue
         if held is not None:
             yield held
-        held = [begin, row.seq]
+        held = [begin, hole.seq]
     if held is not None:
         yield held

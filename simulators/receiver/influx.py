@@ -7,11 +7,13 @@ everything when it is back. A line that was written twice is one point, so a rep
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -20,21 +22,25 @@ from urllib.parse import urlencode, urlsplit
 
 from gateway.model.clock import Clock
 from simulators.receiver.lines import lines
-from simulators.receiver.message import Record
+from simulators.receiver.message import Record, Source
 from simulators.receiver.schema import open_store
 
 BATCH = 5000
 TIMEOUT_S = 10.0
 IDLE_S = 0.5
+FLUSH_S = 10.0
+"""When the copy is told to stop it still writes for so long; the rest waits in the store."""
 LEASE_S = 60.0
 """For so long one copy does the work of a follower; then another may take over."""
 _FIRST_S, _SLOWEST_S = 1.0, 60.0
 _TOO_LARGE, _TOO_MANY, _NO_SERVICE = 413, 429, 503
 _BAD_LINES = frozenset({400, 422})
 """1.x and 2.x answer 400 when lines cannot be parsed or their types contradict what is there."""
-_NEXT = """SELECT r.id, s.gw, g.site, s.ep, r.seq, r.pv, r.class, r.dev, r.ts, r.body
-FROM record r JOIN stream s ON s.id = r.stream JOIN gateway g ON g.gw = s.gw
+_NEXT = """SELECT r.id, s.site, s.gw, s.ep, r.seq, r.pv, r.class, r.dev, r.ts, r.body
+FROM record r JOIN stream s ON s.id = r.stream
 WHERE r.id > ? ORDER BY r.id LIMIT ?"""
+_IS_BEHIND = """SELECT EXISTS (SELECT 1 FROM record
+WHERE id > coalesce((SELECT upto FROM follower WHERE name = ?), 0))"""
 _CLAIM = """UPDATE follower SET owner = ?1, until_ms = ?2
 WHERE name = ?3 AND (owner = ?1 OR until_ms < ?4)"""
 
@@ -79,8 +85,8 @@ class _Rejected(Exception):
 
 class _Row(NamedTuple):
     id: int
-    gateway: str
     site: str
+    gateway: str
     ep: int
     seq: int
     pv: int | None
@@ -102,9 +108,15 @@ class Influx:
         self._clock = clock
         self._tell = tell
         self._stop = threading.Event()
+        self._end_at = math.inf
         self._thread = threading.Thread(target=self._run, name="influx")
         self.written = 0
         """Lines that the database has taken from this copy."""
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it has ended although nobody told it to: the copy must end too."""
+        return not self._thread.is_alive() and not self._stop.is_set()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -112,19 +124,14 @@ class Influx:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is there if the database takes it, then end."""
+        """Write what is there if the database takes it soon, then end."""
+        self._end_at = self._clock.monotonic() + FLUSH_S
         self._stop.set()
         self._thread.join()
 
     def _run(self) -> None:
-        db = open_store(self._path)
-        try:
-            db.execute(
-                "INSERT OR IGNORE INTO follower (name, upto) VALUES (?, 0)", (self._target.name,)
-            )
+        with closing(open_store(self._path)) as db:
             self._follow(db)
-        finally:
-            db.close()
 
     def _follow(self, db: sqlite3.Connection) -> None:
         wait_s = _FIRST_S
@@ -132,7 +139,7 @@ class Influx:
         while not is_ended:
             is_ended = self._stop.is_set()
             try:
-                while self.step(db):
+                while self._clock.monotonic() < self._end_at and self.step(db):
                     wait_s = _FIRST_S
             except (Later, sqlite3.OperationalError) as later:
                 asked_s = later.wait_s if isinstance(later, Later) else None
@@ -149,13 +156,10 @@ class Influx:
         Raises:
             Later: the database does not take them now.
         """
-        now_ms = self._clock.now_ms()
-        words = (self._copy, now_ms + int(LEASE_S * 1000), self._target.name, now_ms)
-        if not db.execute(_CLAIM, words).rowcount:
+        name = (self._target.name,)
+        if not db.execute(_IS_BEHIND, name).fetchone()[0] or not self._claims(db):
             return False
-        (upto,) = db.execute(
-            "SELECT upto FROM follower WHERE name = ?", (self._target.name,)
-        ).fetchone()
+        (upto,) = db.execute("SELECT upto FROM follower WHERE name = ?", name).fetchone()
         rows = [_Row(*row) for row in db.execute(_NEXT, (upto, BATCH))]
         if not rows:
             return False
@@ -168,15 +172,24 @@ class Influx:
         )
         return True
 
+    def _claims(self, db: sqlite3.Connection) -> bool:
+        """Take the work for a while; False when another copy has it."""
+        now_ms = self._clock.now_ms()
+        words = (self._copy, now_ms + int(LEASE_S * 1000), self._target.name, now_ms)
+        db.execute("INSERT OR IGNORE INTO follower (name, upto) VALUES (?, 0)", words[2:3])
+        return bool(db.execute(_CLAIM, words).rowcount)
+
     def _write(self, texts: Sequence[str]) -> int:
         """Write lines, in halves where they are not taken together; return how many never are."""
         if not texts:
             return 0
+        if self._clock.monotonic() >= self._end_at:
+            raise Later("told to stop")
         try:
             _post(self._target, "\n".join(texts).encode())
         except _Rejected as rejected:
             if len(texts) == 1:
-                self._tell(f"influx: refused for good: {rejected}: {texts[0][:200]}")
+                self._tell(f"influx: refused for good: {rejected}: {texts[0].split(' ')[0]}")
                 return 1
             middle = len(texts) // 2
             return self._write(texts[:middle]) + self._write(texts[middle:])
@@ -209,9 +222,11 @@ def _retry_after(error: urllib.error.HTTPError) -> float | None:
 
 
 def _lines(row: _Row) -> Iterator[str]:
-    fields = json.loads(row.body)
-    words = (row.gateway, row.ep, row.seq, row.pv, row.kind, row.device, row.ts_ms, row.body)
-    return lines(Record(*words, fields), row.site)
+    if not row.body:  # forgotten before a database that is new was there
+        return iter(())
+    source = Source(row.site, row.gateway, row.ep)
+    words = (source, row.seq, row.pv, row.kind, row.device, row.ts_ms, row.body)
+    return lines(Record(*words, fields=json.loads(row.body)))
 
 
 def _headers(token: str | None) -> tuple[tuple[str, str], ...]:

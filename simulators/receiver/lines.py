@@ -24,15 +24,15 @@ _EVENT_FIELDS = ("st", "sev", "eid", "p", "val", "thr", "detail")
 _LARGEST = (1 << 63) - 1
 
 
-def lines(record: Record, site: str) -> Iterator[str]:
+def lines(record: Record) -> Iterator[str]:
     """Yield the lines of a record; none for what is neither values nor an event."""
     if record.kind == "event":
-        yield from _event(record, site)
+        yield from _event(record)
     elif record.lane == "telemetry":
-        yield from _values(record, site)
+        yield from _values(record)
 
 
-def _values(record: Record, site: str) -> Iterator[str]:
+def _values(record: Record) -> Iterator[str]:
     by_time: dict[int, dict[str, str]] = {}
     is_simulated = False
     for entry in map(branches, leaves(record.fields.get("pts"))):
@@ -41,7 +41,7 @@ def _values(record: Record, site: str) -> Iterator[str]:
         is_simulated = is_simulated or entry.get("qr") == "sim"
         if value is not None:
             by_time.setdefault(at_ms, {})[name] = value
-    head = _head(str(record.fields.get("kind", "unknown")), record, site)
+    head = _head(str(record.fields.get("kind", "unknown")), record)
     if is_simulated:
         head += ",sim=true"  # never to be mixed with real values (guide, "Values and quality")
     for at_ms, fields in by_time.items():
@@ -56,7 +56,7 @@ def _field(entry: Mapping[str, Any]) -> tuple[str, str | None]:
     return point, value_text(entry.get("v"))
 
 
-def _event(record: Record, site: str) -> Iterator[str]:
+def _event(record: Record) -> Iterator[str]:
     kind = str(record.fields.get("type", "unknown")).translate(_NAMES)
     texts = {name: value_text(record.fields.get(name)) for name in _EVENT_FIELDS}
     for name in ("val", "thr"):  # of a number now and a text then: one type only
@@ -64,11 +64,12 @@ def _event(record: Record, site: str) -> Iterator[str]:
         texts[name] = None if value is None else value_text(str(value))
     fields = {name: text for name, text in texts.items() if text is not None}
     if fields:
-        yield f"{_head('event', record, site)},type={kind} {_joined(fields)} {record.ts_ms}"
+        yield f"{_head('event', record)},type={kind} {_joined(fields)} {record.ts_ms}"
 
 
-def _head(measurement: str, record: Record, site: str) -> str:
-    tags = f"site={site.translate(_NAMES)},gw={record.gateway.translate(_NAMES)}"
+def _head(measurement: str, record: Record) -> str:
+    site, gateway, _ = record.source
+    tags = f"site={site.translate(_NAMES)},gw={gateway.translate(_NAMES)}"
     return f"{measurement.translate(_MEASUREMENTS)},{tags},dev={record.device.translate(_NAMES)}"
 
 
@@ -93,4 +94,4 @@ def value_text(value: object) -> str | None:
 
 def _integer(entry: Mapping[str, Any], name: str, default: int = 0) -> int:
     found = entry.get(name, default)
-    return found if type(found) is int else default
+    return found if type(found) is int and abs(found) <= _LARGEST else default

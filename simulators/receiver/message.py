@@ -1,7 +1,8 @@
 """What a message of the native dialect says: its records, each with its identity. Pure and total.
 
 The topic is `{root}/1/{site}/{gateway}/up/{class}/{device}` (docs/platform/guide.md). The gateway
-is taken from the topic, which a broker's access list guards, and never from the payload.
+is taken from the topic, which a broker's access list guards, and never from the payload: it is its
+site and its id, because two communities may both have a `gw-03`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 from simulators.tree import branches, leaves
 
@@ -20,6 +21,8 @@ ITSELF = "_"
 TELEMETRY = frozenset({"prop", "hist"})
 MAJOR = "1."
 _TOPIC_WORDS = 5
+MOST_DEPTH = 64
+"""Levels of a payload; ours have four. What is deeper might be read here and nowhere else."""
 _MOST = (1 << 53) - 1
 """`ep` and `seq` are integers that every JSON reader holds exactly."""
 _SHARED = ("v", "k", "gw", "dev", "kind", "tp")
@@ -32,12 +35,19 @@ class Unreadable(Exception):
     """The message is not of this dialect; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record. Its identity is `(gateway, ep, seq)`."""
+class Source(NamedTuple):
+    """One gateway's store, in which each `seq` is given once."""
 
+    site: str
     gateway: str
     ep: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record. Its identity is its source and `seq`."""
+
+    source: Source
     seq: int
     pv: int | None
     kind: str
@@ -65,6 +75,8 @@ class Message:
     fields: Mapping[str, Any]
     """Empty when a retained topic is cleared."""
     records: tuple[Record, ...] = ()
+    text: str = ""
+    """The payload."""
 
 
 def read(topic: str, payload: bytes, root: str) -> Message:
@@ -80,10 +92,12 @@ def read(topic: str, payload: bytes, root: str) -> Message:
     if not payload:
         return Message(site, gateway, kind, device, {})
     text, fields = _object(payload)
+    if fields.get("k") == "sealed":
+        raise Unreadable("sealed, and there is no key here (docs/platform/privacy.md)")
     if fields.get("gw") != gateway or not str(fields.get("v", "")).startswith(MAJOR):
         raise Unreadable("`gw` is not the gateway of the topic, or `v` is not 1.x")
-    records = tuple(_records(gateway, kind, device, (text, fields)))
-    return Message(site, gateway, kind, device, fields, records)
+    records = tuple(_records(_Said(site, gateway, kind, device, text, fields)))
+    return Message(site, gateway, kind, device, fields, records, text)
 
 
 def same_content(one: str, other: str) -> bool:
@@ -99,49 +113,69 @@ def _content(text: str) -> dict[str, Any]:
 def _object(payload: bytes) -> tuple[str, Mapping[str, Any]]:
     try:
         text = payload.decode()
-        found = json.loads(text, parse_constant=_no_number)
+        found = _STRICT.decode(text)
+        if "\\" in text:
+            json.dumps(found, ensure_ascii=False).encode()  # half a character (\ud800) is no text
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"no JSON: {error}") from error
     fields = branches(found)
     if not fields:
         raise Unreadable("no JSON object")
+    if text.count("{") + text.count("[") > MOST_DEPTH and _is_deeper(found, MOST_DEPTH):
+        raise Unreadable(f"more than {MOST_DEPTH} levels")
     return text, fields
+
+
+def _is_deeper(node: object, most: int) -> bool:
+    level = [node]
+    for _ in range(most):
+        level = [each for one in level for each in leaves(one) if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _records(
-    gateway: str, kind: str, device: str, whole: tuple[str, Mapping[str, Any]]
-) -> Iterator[Record]:
-    text, fields = whole
-    items = fields.get("items")
+_STRICT = json.JSONDecoder(parse_constant=_no_number)
+
+
+class _Said(NamedTuple):
+    site: str
+    gateway: str
+    kind: str
+    device: str
+    text: str
+    fields: Mapping[str, Any]
+
+
+def _records(said: _Said) -> Iterator[Record]:
+    items = said.fields.get("items")
     if items is None:
-        if fields.get("seq") is not None:
-            yield _record(gateway, kind, device, (text, fields))
+        if said.fields.get("seq") is not None:
+            yield _record(said)
         return
-    shared = {name: fields[name] for name in _SHARED if name in fields}
+    shared = {name: said.fields[name] for name in _SHARED if name in said.fields}
     for item in leaves(items):
         one = {**shared, **branches(item)}
-        again = json.dumps(one, separators=(",", ":"), ensure_ascii=False)
-        yield _record(gateway, kind, device, (again, one))
+        yield _record(said._replace(text=_text(one), fields=one))
 
 
-def _record(gateway: str, kind: str, device: str, whole: tuple[str, Mapping[str, Any]]) -> Record:
-    text, fields = whole
-    pv = fields.get("pv")
-    return Record(
-        gateway,
-        _count(fields, "ep"),
-        _count(fields, "seq"),
-        None if pv is None else _count(fields, "pv"),
-        kind,
-        device,
-        _count(fields, "ts"),
-        text,
-        fields,
-    )
+def _text(fields: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError as error:  # 1e999 was read as infinity
+        raise Unreadable(f"no JSON: {error}") from error
+
+
+def _record(said: _Said) -> Record:
+    site, gateway, kind, device, text, fields = said
+    pv = None if fields.get("pv") is None else _count(fields, "pv")
+    source = Source(site, gateway, _count(fields, "ep"))
+    seq, ts_ms = _count(fields, "seq"), _count(fields, "ts")
+    return Record(source, seq, pv, kind, device, ts_ms, text, fields)
 
 
 def _count(fields: Mapping[str, Any], name: str) -> int:

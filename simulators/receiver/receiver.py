@@ -1,6 +1,7 @@
 """The loop of one copy: gather, commit, acknowledge, pass on, ask for what is missing.
 
-What is acknowledged is on the disk. What is killed in between comes again and is a duplicate.
+What is acknowledged is on the disk. What is killed in between comes again and is a duplicate. Who
+must be passed every record, over kills too, follows the store with a cursor as `influx.py` does.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.model.clock import Clock
-from simulators.receiver.gaps import Pacing, ack_topic, acknowledgement, requests
-from simulators.receiver.message import Message, Record, Unreadable, read
+from simulators.receiver.forget import forget
+from simulators.receiver.gaps import Pacing, ack_topic, acknowledgements, requests
+from simulators.receiver.message import Message, Record, Source, Unreadable, read
 from simulators.receiver.session import Arrival, Session
 from simulators.receiver.store import Spoilt, Store, Taken
 
 BATCH = 1000
 """Messages of one transaction at most; it takes what has come while the one before was written."""
 LOOK_S = 0.25
-ASK_EVERY_S = 1.0
+LOOK_EVERY_S = 1.0
+"""So often a copy looks what is to be asked for, and what to be forgotten."""
 LEAVE_S = 1.0
 """A copy that leaves waits so long for what was already given to it."""
 
@@ -33,6 +36,8 @@ class Duties:
     """Whether records are confirmed on `dn/ack`; None: to gateways whose birth says `ack: app`."""
     is_leaving: bool = False
     """At the end the copy leaves its group for good, else its session waits for it."""
+    keep_days: float | None = None
+    """How long bodies of records are kept; None for ever."""
 
 
 class Receiver:
@@ -45,7 +50,7 @@ class Receiver:
         clock: Clock,
         duties: Duties,
         *,
-        passes_on: Callable[[Sequence[Record], Callable[[str], str]], None],
+        passes_on: Callable[[Sequence[Record]], None],
     ) -> None:
         """Take a session, an open store, and who gets new records once they are committed."""
         self._session = session
@@ -53,8 +58,7 @@ class Receiver:
         self._clock = clock
         self._duties = duties
         self._passes_on = passes_on
-        self._sites: dict[str, str] = {}
-        self._ask_at = 0.0
+        self._look_at = 0.0
 
     def run(self, is_stopped: Callable[[], bool], is_ready: Callable[[], None]) -> None:
         """Work until told to stop; say once when the subscription stands.
@@ -78,10 +82,11 @@ class Receiver:
         arrivals = self._session.gather(BATCH, wait_s)
         if arrivals:
             self._keep(arrivals)
-        pacing = self._duties.pacing
-        if pacing is not None and self._clock.monotonic() >= self._ask_at:
-            self._ask_at = self._clock.monotonic() + ASK_EVERY_S
-            self._ask(pacing)
+        if self._clock.monotonic() >= self._look_at:
+            self._look_at = self._clock.monotonic() + LOOK_EVERY_S
+            self._ask()
+            if self._duties.keep_days is not None:
+                forget(self._store, self._duties.keep_days, self._clock.now_ms())
         return len(arrivals)
 
     def _keep(self, arrivals: Sequence[Arrival]) -> None:
@@ -96,28 +101,29 @@ class Receiver:
             message = read(arrival.topic, arrival.payload, self._duties.root)
         except Unreadable as error:
             return Spoilt(arrival.topic, arrival.payload, str(error))
-        self._sites[message.gateway] = message.site
         return message
 
     def _pass_on(self, taken: Taken) -> None:
         if taken.fresh:
-            self._passes_on(taken.fresh, self._sites.__getitem__)
+            self._passes_on(taken.fresh)
 
     def _confirm(self, messages: Sequence[Message]) -> None:
         """Tell gateways what is safe, duplicates too: their first confirmation may be lost."""
         if self._duties.confirms is False:
             return
-        seqs: dict[tuple[str, int], set[int]] = {}
+        seqs: dict[Source, set[int]] = {}
         for message in messages:
             for record in message.records:
-                seqs.setdefault((record.gateway, record.ep), set()).add(record.seq)
-        for (gateway, ep), those in seqs.items():
-            if self._duties.confirms or self._store.wants_confirmation(gateway):
-                topic = ack_topic(self._duties.root, self._sites[gateway], gateway)
-                self._session.publish(topic, acknowledgement(ep, those))
+                seqs.setdefault(record.source, set()).add(record.seq)
+        for (site, gateway, ep), those in seqs.items():
+            if self._duties.confirms or self._store.wants_confirmation(site, gateway):
+                topic = ack_topic(self._duties.root, site, gateway)
+                for payload in acknowledgements(ep, those):
+                    self._session.publish(topic, payload)
 
-    def _ask(self, pacing: Pacing) -> None:
-        if not self._session.is_subscribed:
+    def _ask(self) -> None:
+        pacing = self._duties.pacing
+        if pacing is None or not self._session.is_subscribed:
             return
         for request in requests(self._store, self._duties.root, pacing, self._clock.now_ms()):
             self._session.publish(request.topic, request.payload)

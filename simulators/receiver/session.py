@@ -25,7 +25,12 @@ SESSION_S = 3600
 """How long the broker keeps what a copy that is away has not acknowledged."""
 IN_FLIGHT = 1000
 """Messages that the broker may send ahead of our acknowledgements (Receive Maximum)."""
+UNSENT = 10_000
+"""Requests and confirmations that wait for a slow broker; more are dropped and made again."""
 KEEPALIVE_S = 30
+CLOSED_S = 5.0
+"""A goodbye that a broker does not take in that time is given up."""
+GRANTED_QOS_1 = 1
 _FAILURE = 0x80
 _SLOWEST_S = 5.0
 _FIRST_S = 0.25
@@ -73,9 +78,17 @@ class Session:
     """One copy's connection; made again whenever it breaks."""
 
     def __init__(
-        self, broker: Broker, subscribed: Subscribed, monotonic: Callable[[], float]
+        self,
+        broker: Broker,
+        subscribed: Subscribed,
+        monotonic: Callable[[], float],
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Take where to connect and to what, a clock, and who is told what people must know."""
         self._broker = broker
+        self._tell = tell
+        self._is_mute = False
+        self._is_told_down = self._is_closing = False
         self._subscribed = subscribed
         self._monotonic = monotonic
         self._arrived: list[Arrival] = []
@@ -105,9 +118,11 @@ class Session:
             client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType] - paho
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
+        client.max_queued_messages_set(UNSENT)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         return client
 
@@ -146,11 +161,15 @@ class Session:
 
     def close(self, *, is_leaving: bool) -> None:
         """Disconnect. The session stays for an hour, or ends at once when the copy leaves."""
+        self._is_closing = True
         last = Properties(PacketTypes.DISCONNECT)
         if is_leaving:
             last.SessionExpiryInterval = 0
         self._client.disconnect(properties=last)
+        until = self._monotonic() + CLOSED_S
         while self._client.socket() is not None and self._client.want_write():
+            if self._monotonic() >= until:
+                return
             self._wait(0.1)
 
     def unsubscribe(self) -> None:
@@ -175,9 +194,17 @@ class Session:
                 clean_start=False,
                 properties=_session_properties(),
             )
-        except OSError:
+        except OSError as error:
+            self._down(str(error))
             return False
         return True
+
+    def _down(self, why: str) -> None:
+        """Tell once that there is no connection."""
+        if not self._is_told_down and not self._is_closing:
+            self._is_told_down = True
+            where = f"{self._broker.host}:{self._broker.port}"
+            self._tell(f"no connection to {where}: {why}; it is tried again and again")
 
     def _wait(self, wait_s: float) -> bool:
         """Write what waits; return whether there is something to read."""
@@ -199,11 +226,21 @@ class Session:
         self, client: Client, _: object, __: ConnectFlags, reason: ReasonCode, found: object
     ) -> None:
         if reason.is_failure:
-            self._denied = _refusal("the broker refuses us", reason) if _is_final(reason) else None
+            why = _refusal("the broker refuses us", reason)
+            if _is_final(reason):
+                self._denied = why
+            else:
+                self._down(why)
             return
         if getattr(found, "SharedSubscriptionAvailable", 1) == 0:
             self._denied = "the broker has no shared subscriptions"
             return
+        kept_s = getattr(found, "SessionExpiryInterval", SESSION_S)
+        if kept_s < SESSION_S:
+            self._tell(f"the broker keeps our session for {kept_s} s only: what waits is then gone")
+        if self._is_told_down:
+            self._is_told_down = False
+            self._tell("connected again" if self.connects else "connected")
         self._is_up = True
         self.connects += 1
         self._wait_s = _FIRST_S
@@ -213,8 +250,8 @@ class Session:
         self, _: Client, __: object, ___: int, reasons: list[ReasonCode], ____: object
     ) -> None:
         for (name, _options), reason in zip(self._subscribed.filters(), reasons, strict=False):
-            if reason.value >= _FAILURE:
-                self._denied = _refusal(f"the broker refuses {name}", reason)
+            if reason.value != GRANTED_QOS_1 and self._denied is None:
+                self._denied = _refusal(f"the broker does not give us QoS 1 of {name}", reason)
         self._granted += 1
 
     def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
@@ -224,8 +261,18 @@ class Session:
             )
         )
 
+    def _on_publish(
+        self, _: Client, __: object, ___: int, reason: ReasonCode, ____: object
+    ) -> None:
+        """Tell once that gateways do not hear us: else gaps stay open and nobody knows why."""
+        if reason.value >= _FAILURE and not self._is_mute:
+            self._is_mute = True
+            self._tell(_refusal("the broker refuses what we say on …/dn/ack/_", reason))
+
     def _on_disconnect(self, *_: object) -> None:
         """Forget what is not committed: the broker sends it again on the next connection."""
+        if self._is_up:
+            self._down("the connection ended")
         self._connection += 1
         self._is_up = False
         self._granted = 0

@@ -5,22 +5,24 @@ One batch is one transaction. Only when it is on the disk may its messages be ac
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NewType, Self
+from typing import NewType, Self
 
-from simulators.receiver.message import ITSELF, Message, Record, same_content
+from simulators.receiver.known import integer, note, wants_confirmation
+from simulators.receiver.message import Message, Record, Source, same_content
 from simulators.receiver.schema import open_store
 from simulators.tree import leaves
 
 StreamId = NewType("StreamId", int)
 """The row of one gateway's store."""
-KEPT_UNREADABLE = 1000
+KEPT_UNREADABLE = KEPT_CONFLICTS = 1000
+KNOWN_STREAMS = 100_000
+"""Rows of sources that a copy holds in memory."""
 _UNREADABLE_BYTES = 4096
 _PUT = """INSERT OR IGNORE INTO record (stream, seq, pv, lane, class, dev, ts, copy, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -88,7 +90,7 @@ class Store:
         self._path = path
         self._copy = copy
         self._begins_now = begins_now
-        self._streams: dict[tuple[str, int], StreamId] = {}
+        self._streams: dict[Source, StreamId] = {}
         self._db: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
@@ -115,11 +117,12 @@ class Store:
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.db.execute("COMMIT")
         except BaseException:
-            self.db.execute("ROLLBACK")
+            if self.db.in_transaction:  # a full disk has ended it already
+                self.db.execute("ROLLBACK")
             self._streams.clear()  # rows that were made in it are gone
             raise
-        self.db.execute("COMMIT")
 
     def take(self, messages: Sequence[Message | Spoilt], now_ms: int) -> Taken:
         """Keep a batch; what it was is safe on the disk when this returns.
@@ -128,21 +131,22 @@ class Store:
         """
         taken = Taken()
         taken.tally.messages = len(messages)
+        if len(self._streams) > KNOWN_STREAMS:
+            self._streams.clear()
         with self.transaction():
             for message in messages:
                 if isinstance(message, Spoilt):
                     self._set_aside(message, now_ms, taken)
                 else:
-                    self._note(message)
+                    note(self.db, message, now_ms)
             readable = [m for m in messages if not isinstance(m, Spoilt)]
             self._keep([record for m in readable for record in m.records], now_ms, taken)
             self._count(taken.tally)
         return taken
 
-    def wants_confirmation(self, gateway: str) -> bool:
+    def wants_confirmation(self, site: str, gateway: str) -> bool:
         """Whether a gateway's birth says that it waits for `dn/ack` (`ack: app`)."""
-        found = self.db.execute("SELECT ack FROM gateway WHERE gw = ?", (gateway,)).fetchone()
-        return found is not None and found[0] == "app"
+        return wants_confirmation(self.db, site, gateway)
 
     def note_requests(self, count: int) -> None:
         """Count requests to resend; inside a transaction."""
@@ -162,50 +166,14 @@ class Store:
             (KEPT_UNREADABLE,),
         )
 
-    # --- births and states, which are no records
-
-    def _note(self, message: Message) -> None:
-        self._know(message)
-        if message.kind == "birth":
-            self._birth(message)
-        elif message.kind == "state" and message.device == ITSELF and message.fields:
-            self._gateway_state(message)
-
-    def _know(self, message: Message) -> None:
+    def _contradict(self, stream: StreamId, record: Record) -> None:
         self.db.execute(
-            "INSERT OR IGNORE INTO gateway (gw, site) VALUES (?, ?)",
-            (message.gateway, message.site),
+            "INSERT INTO conflict VALUES (?, ?, ?, ?)",
+            (stream, record.seq, record.ts_ms, record.text),
         )
-
-    def _birth(self, message: Message) -> None:
-        if not message.fields:
-            words = (message.gateway, message.device)
-            self.db.execute("DELETE FROM birth WHERE gw = ? AND dev = ?", words)
-            return
-        tp = _integer(message.fields, "tp")
         self.db.execute(
-            "INSERT INTO birth VALUES (?, ?, ?, ?) ON CONFLICT (gw, dev) DO UPDATE "
-            "SET tp = excluded.tp, body = excluded.body WHERE excluded.tp >= tp",
-            (
-                message.gateway,
-                message.device,
-                tp,
-                json.dumps(dict(message.fields), ensure_ascii=False),
-            ),
-        )
-        if message.device == ITSELF:
-            self.db.execute(
-                "UPDATE gateway SET ack = ?, birth_tp = ? WHERE gw = ? AND birth_tp <= ?",
-                (str(message.fields.get("ack")), tp, message.gateway, tp),
-            )
-
-    def _gateway_state(self, message: Message) -> None:
-        """Note online or offline; a will of an older connection says nothing (guide, `sess`)."""
-        session = _integer(message.fields, "sess")
-        is_online = message.fields.get("online") is True
-        self.db.execute(
-            "UPDATE gateway SET online = ?, sess = ? WHERE gw = ? AND sess <= ?",
-            (is_online, session, message.gateway, session),
+            "DELETE FROM conflict WHERE rowid <= (SELECT max(rowid) FROM conflict) - ?",
+            (KEPT_CONFLICTS,),
         )
 
     # --- records
@@ -220,7 +188,7 @@ class Store:
         self._advance(taken, now_ms)
 
     def _put(self, record: Record, taken: Taken) -> None:
-        stream = self._stream(record.gateway, record.ep, record.pv)
+        stream = self._stream(record.source, floor=record.seq - 1)
         row = (stream, record.seq, record.pv, record.lane, record.kind, record.device)
         put = self.db.execute(_PUT, (*row, record.ts_ms, self._copy, record.text))
         if put.rowcount:
@@ -232,18 +200,17 @@ class Store:
         (kept,) = self.db.execute(
             "SELECT body FROM record WHERE stream = ? AND seq = ?", (stream, record.seq)
         ).fetchone()
-        if not same_content(kept, record.text):
+        if kept and not same_content(kept, record.text):
             taken.tally.conflicts += 1
-            conflict = (stream, record.seq, record.ts_ms, record.text)
-            self.db.execute("INSERT INTO conflict VALUES (?, ?, ?, ?)", conflict)
+            self._contradict(stream, record)
 
     def _settle(self, record: Record) -> None:
         """Take away from the ledger what a gateway tells to be gone for good."""
         fields = record.fields
-        of_ep, first, last = (_integer(fields, name) for name in ("of_ep", "from", "to"))
-        stream = self._stream(record.gateway, of_ep, None)
+        of_ep, first, last = (integer(fields, name) for name in ("of_ep", "from", "to"))
+        stream = self._stream(record.source._replace(ep=of_ep), floor=last)
         lane = str(fields.get("lane"))
-        told = (_integer(fields, "count"), str(fields.get("cause")))
+        told = (integer(fields, "count"), str(fields.get("cause")))
         self.db.execute(
             "INSERT INTO told VALUES (?, ?, ?, ?, ?, ?)", (stream, lane, first, last, *told)
         )
@@ -254,19 +221,19 @@ class Store:
 
     def _follow(self, fresh: Sequence[Record], now_ms: int) -> None:
         """Note the predecessors that are not there, and strike out those that came."""
-        here = {(record.gateway, record.ep, record.seq) for record in fresh}
+        here = {(record.source, record.seq) for record in fresh}
         self.db.executemany(
             _MISS,
             (
-                (self._streams[record.gateway, record.ep], record.pv, record.lane, now_ms)
+                (self._streams[record.source], record.pv, record.lane, now_ms)
                 for record in fresh
-                if record.pv and (record.gateway, record.ep, record.pv) not in here
+                if record.pv and (record.source, record.pv) not in here
             ),
         )
         if self.db.execute("SELECT EXISTS (SELECT 1 FROM missing)").fetchone()[0]:
             self.db.executemany(
                 "DELETE FROM missing WHERE stream = ? AND seq = ?",
-                ((self._streams[record.gateway, record.ep], record.seq) for record in fresh),
+                ((self._streams[record.source], record.seq) for record in fresh),
             )
 
     def _advance(self, taken: Taken, now_ms: int) -> None:
@@ -274,14 +241,15 @@ class Store:
         tops: dict[StreamId, int] = {}
         late: set[StreamId] = set()
         for record in taken.fresh:
-            stream = self._streams[record.gateway, record.ep]
+            stream = self._streams[record.source]
             if stream not in tops:
                 (tops[stream],) = self.db.execute(
                     "SELECT top FROM stream WHERE id = ?", (stream,)
                 ).fetchone()
             if record.seq < tops[stream]:
                 taken.tally.late += 1
-                late.add(stream)
+                if record.kind == "hist":  # live ones overtake each other all the time
+                    late.add(stream)
             tops[stream] = max(tops[stream], record.seq)
         self.db.executemany(
             "UPDATE stream SET top = ? WHERE id = ?", ((top, one) for one, top in tops.items())
@@ -290,18 +258,18 @@ class Store:
             "UPDATE stream SET late_ms = ? WHERE id = ?", ((now_ms, one) for one in late)
         )
 
-    def _stream(self, gateway: str, ep: int, first_pv: int | None) -> StreamId:
-        known = self._streams.get((gateway, ep))
+    def _stream(self, source: Source, *, floor: int) -> StreamId:
+        """Return the row of a source; `floor` is what lies before all, for who begins now."""
+        known = self._streams.get(source)
         if known is None:
-            floor = (first_pv or 0) if self._begins_now else 0
             self.db.execute(
-                "INSERT OR IGNORE INTO stream (gw, ep, floor) VALUES (?, ?, ?)",
-                (gateway, ep, floor),
+                "INSERT OR IGNORE INTO stream (site, gw, ep, floor) VALUES (?, ?, ?, ?)",
+                (*source, floor if self._begins_now else 0),
             )
             (found,) = self.db.execute(
-                "SELECT id FROM stream WHERE gw = ? AND ep = ?", (gateway, ep)
+                "SELECT id FROM stream WHERE site = ? AND gw = ? AND ep = ?", source
             ).fetchone()
-            known = self._streams[gateway, ep] = StreamId(found)
+            known = self._streams[source] = StreamId(found)
         return known
 
 
@@ -318,8 +286,3 @@ def ranges(seqs: Iterable[int]) -> list[list[int]]:
 
 def _readings(record: Record) -> int:
     return len(leaves(record.fields.get("pts"))) if record.lane == "telemetry" else 0
-
-
-def _integer(fields: Mapping[str, Any], name: str) -> int:
-    found = fields.get(name)
-    return found if type(found) is int and 0 <= found < 1 << 53 else 0

@@ -15,6 +15,7 @@ from simulators.clock import WallClock
 from simulators.fleet.gateway import Make
 from simulators.fleet.run import Fleet, Plan
 from simulators.mqtt5.broker import BadUrl, Broker
+from simulators.numbers import from_zero, positive, share
 
 DONE, NOT_ALL, WRONG_USAGE = 0, 1, 2
 FILES_BESIDE = 64
@@ -33,17 +34,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--site", default="fleet", help="id of their site (fleet)")
     parser.add_argument("--records", type=int, help="of each gateway, else until --duration")
     parser.add_argument("--points", type=int, default=20, help="values of a record (20)")
-    parser.add_argument("--rate", type=float, default=1.0,
+    parser.add_argument("--rate", type=from_zero, default=1.0,
         help="records a second of each gateway (1); 0: as fast as the broker takes them",
     )  # fmt: skip
-    parser.add_argument("--lose", type=float, default=0.0, help="share lost on its way")
-    parser.add_argument("--double", type=float, default=0.0, help="share that is sent twice")
+    parser.add_argument("--lose", type=share, default=0.0, help="share lost on its way")
+    parser.add_argument("--double", type=share, default=0.0, help="share that is sent twice")
     parser.add_argument("--keep", type=int, default=10_000, help="records kept for a resend")
     parser.add_argument("--ack", choices=("puback", "app"), default="puback", help="in the birth")
-    parser.add_argument("--linger", type=float, default=5.0, metavar="S",
+    parser.add_argument("--linger", type=from_zero, default=5.0, metavar="S",
         help="answer until nobody has asked for so long (5), or all is confirmed with --ack app",
     )  # fmt: skip
-    parser.add_argument("--duration", type=float, metavar="S", help="publish for so long")
+    parser.add_argument("--duration", type=positive, metavar="S", help="publish for so long")
     parser.add_argument("--seed", type=int, help="seed of all chance, also of the stores' epochs")
     parser.add_argument("--books", type=Path, metavar="FILE",
         help="write what each gateway committed, as JSON",
@@ -71,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         rows = {one.name: {"ep": one.ep, "last_seq": one.seq} for one in fleet.gateways}
         arguments.books.write_text(json.dumps(rows) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps({**_figures(fleet), **cost}) + "\n")
-    return NOT_ALL if fleet.course.refused else DONE
+    is_understood = not any(one.books.nonsense for one in fleet.gateways)
+    return DONE if is_understood and not fleet.course.refused else NOT_ALL
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -108,6 +110,7 @@ def _figures(fleet: Fleet) -> dict[str, Any]:
         "asked": sum(one.asked for one in books),
         "resent": sum(one.resent for one in books),
         "confirmed": sum(len(one.confirmed) for one in books),
+        "nonsense": sum(one.nonsense for one in books),
         "unheard": course.unheard,
         "refused": course.refused,
         "connects": course.connects,

@@ -17,6 +17,7 @@ from typing import Any
 from simulators.clock import WallClock
 from simulators.ledger import Ledger
 from simulators.mqtt5.broker import BadUrl, Broker
+from simulators.numbers import positive
 from simulators.receiver.audit import audit, copies
 from simulators.receiver.gaps import Pacing
 from simulators.receiver.influx import Influx, Target
@@ -28,7 +29,7 @@ from simulators.receiver.store import Store
 
 DONE, NOT_WHOLE, FAILED, WRONG_USAGE = 0, 1, 1, 2
 CONFIRMS = {"auto": None, "always": True, "never": False}
-PassOn = Callable[[Sequence[Record], Callable[[str], str]], None]
+PassOn = Callable[[Sequence[Record]], None]
 
 HELP = "receive what gateways send, each record once, and ask for the rest"
 EXAMPLE = "linli-sim platform --broker mqtt://127.0.0.1 --client-id copy-1 --store records.db"
@@ -41,18 +42,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="for the URL's user")
     parser.add_argument("--root", default="fc", help="first part of all topics (fc)")
     parser.add_argument("--share", default="linli", metavar="NAME", help="group of copies (linli)")
-    parser.add_argument("--client-id", metavar="ID", help="name of this copy, kept over restarts")
+    parser.add_argument("--client-id", metavar="ID",
+        help="name of this copy, kept over restarts; without one it leaves at the end",
+    )  # fmt: skip
     parser.add_argument("--store", type=Path, metavar="FILE", default=Path("linli-platform.db"),
         help="SQLite file that all copies on this machine share (linli-platform.db)",
     )  # fmt: skip
     parser.add_argument("--from-now", action="store_true",
         help="ask for nothing from before a gateway's first record",
     )  # fmt: skip
-    parser.add_argument("--patience", type=float, default=60.0, metavar="S",
+    parser.add_argument("--patience", type=positive, default=60.0, metavar="S",
         help="seconds until a missing record is asked for (60)",
     )  # fmt: skip
-    parser.add_argument("--repeat", type=float, default=60.0, metavar="S",
+    parser.add_argument("--repeat", type=positive, default=60.0, metavar="S",
         help="seconds until it is asked for again, doubling (60)",
+    )  # fmt: skip
+    parser.add_argument("--keep-days", type=positive, metavar="D",
+        help="forget the bodies of records after so many days, never their identities (for ever)",
     )  # fmt: skip
     parser.add_argument("--no-resend", action="store_true", help="ask for nothing")
     parser.add_argument("--app-ack", choices=tuple(CONFIRMS), default="auto",
@@ -69,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--lines", action="store_true", help="print new records as line protocol")
     shown.add_argument("--json", action="store_true", help="print new records as JSON lines")
-    parser.add_argument("--duration", type=float, metavar="S", help="end after so long")
+    parser.add_argument("--duration", type=positive, metavar="S", help="end after so long")
     parser.add_argument("--audit", action="store_true",
         help="receive nothing: say whether --store holds every identity exactly once",
     )  # fmt: skip
@@ -99,7 +105,10 @@ class _BadOptions(Exception):
 def _audit(arguments: argparse.Namespace) -> int:
     if not arguments.store.exists():
         raise _BadOptions(f"there is no store {arguments.store}")
-    truth = None if arguments.truth is None else Ledger.read(arguments.truth)
+    try:
+        truth = None if arguments.truth is None else Ledger.read(arguments.truth)
+    except ValueError as error:
+        raise _BadOptions(f"{arguments.truth} is no ledger: {error}") from error
     found = audit(arguments.store, truth)
     _tell(found.sentence())
     _print({**found.figures(), "copies": copies(arguments.store)})
@@ -112,7 +121,8 @@ def _receive(arguments: argparse.Namespace) -> int:
     stopped = _stop_of(arguments.duration, clock)
     broker = _broker(arguments)
     target = _target(arguments)
-    session = Session(broker, Subscribed(copy, arguments.root, arguments.share), clock.monotonic)
+    subscribed = Subscribed(copy, arguments.root, arguments.share)
+    session = Session(broker, subscribed, clock.monotonic, _tell)
     began = (clock.monotonic(), time.process_time())
     with ExitStack() as stack:
         store = stack.enter_context(Store(arguments.store, copy, begins_now=arguments.from_now))
@@ -124,7 +134,11 @@ def _receive(arguments: argparse.Namespace) -> int:
         receiver = Receiver(
             session, store, clock, _duties(arguments), passes_on=_pass_on(arguments)
         )
-        receiver.run(stopped, lambda: _tell(f"{copy} receives from {broker.host}:{broker.port}"))
+        receiver.run(
+            lambda: stopped() or (influx is not None and influx.has_died),
+            lambda: _tell(f"{copy} receives from {broker.host}:{broker.port}"),
+        )
+        has_died = influx is not None and influx.has_died
     cost = {
         "cpu_s": round(time.process_time() - began[1], 3),
         "wall_s": round(clock.monotonic() - began[0], 3),
@@ -134,7 +148,7 @@ def _receive(arguments: argparse.Namespace) -> int:
     found = audit(arguments.store)
     _tell(found.sentence())
     _print({"copy": copy, **cost, **found.figures(), "copies": copies(arguments.store)})
-    return DONE
+    return FAILED if has_died else DONE
 
 
 def _broker(arguments: argparse.Namespace) -> Broker:
@@ -148,7 +162,13 @@ def _broker(arguments: argparse.Namespace) -> Broker:
 
 def _duties(arguments: argparse.Namespace) -> Duties:
     pacing = None if arguments.no_resend else Pacing(arguments.patience, arguments.repeat)
-    return Duties(arguments.root, pacing, CONFIRMS[arguments.app_ack], arguments.leave)
+    return Duties(
+        arguments.root,
+        pacing,
+        CONFIRMS[arguments.app_ack],
+        is_leaving=arguments.leave or arguments.client_id is None,  # nobody would come back for it
+        keep_days=arguments.keep_days,
+    )
 
 
 def _target(arguments: argparse.Namespace) -> Target | None:
@@ -166,17 +186,17 @@ def _target(arguments: argparse.Namespace) -> Target | None:
 
 
 def _pass_on(arguments: argparse.Namespace) -> PassOn:
-    def as_lines(records: Sequence[Record], site_of: Callable[[str], str]) -> None:
-        texts = (text for record in records for text in lines(record, site_of(record.gateway)))
+    def as_lines(records: Sequence[Record]) -> None:
+        texts = (text for record in records for text in lines(record))
         sys.stdout.writelines(f"{text}\n" for text in texts)
         sys.stdout.flush()
 
-    def as_json(records: Sequence[Record], _: Callable[[str], str]) -> None:
+    def as_json(records: Sequence[Record]) -> None:
         texts = (record.text.replace("\n", " ").replace("\r", " ") for record in records)
         sys.stdout.writelines(f"{text}\n" for text in texts)
         sys.stdout.flush()
 
-    def nowhere(_: Sequence[Record], __: Callable[[str], str]) -> None:
+    def nowhere(_: Sequence[Record]) -> None:
         pass
 
     return as_lines if arguments.lines else as_json if arguments.json else nowhere

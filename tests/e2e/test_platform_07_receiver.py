@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from simulators.cli import main
+from simulators.mqtt5.broker import Broker
+from simulators.mqtt5.connection import connected
+from simulators.mqtt5.packets import Hello, Publish
+from simulators.receiver.session import Denied, Session, Subscribed
 from tests.faults.contract import Judgement, Stage
 from tests.faults.rows import r01_receiver_outage
 from tests.simulators.test_receiver_influx import Database
+from tests.support.broker import Script, ScriptedBroker
 from tests.support.certificates import Authority
 from tests.support.mosquitto import Mosquitto, free_port, mosquitto
 from tests.support.receivers import (
@@ -107,6 +114,9 @@ def test_what_a_broker_loses_in_a_crash_is_asked_for_again(
         summary = receiver.stop()
     assert did["connects"] == 10
     assert summary["connects"] == 2
+    told = [line.partition(": ")[2] for line in receiver.said[1:-1]]
+    ended = f"no connection to 127.0.0.1:{broker.port}: the connection ended"
+    assert told == [f"{ended}; it is tried again and again", "connected again"]
     assert summary["exactly_once"] is True
 
 
@@ -166,12 +176,13 @@ def test_records_are_confirmed_printed_and_written_to_influxdb_once_each_over_tl
     assert main(["conform", secured.url, *known, "--only", "puback"]) == 0
 
 
-def test_a_copy_that_leaves_its_group_leaves_nothing_that_takes_its_share(
-    broker: Mosquitto, tmp_path: Path
+@pytest.mark.parametrize("leaver", [("copy-2", "--leave"), ("",)])
+def test_a_copy_that_leaves_or_has_no_name_leaves_nothing_that_takes_its_share(
+    broker: Mosquitto, tmp_path: Path, leaver: tuple[str, ...]
 ) -> None:
     options = ("--gateways", "2", "--records", "20", "--rate", "0", "--linger", "0")
     with Receiver(tmp_path, broker.port, "copy-1", "--lines", *LONG) as stays:
-        with Receiver(tmp_path, broker.port, "copy-2", "--leave", *LONG) as leaves:
+        with Receiver(tmp_path, broker.port, *leaver, *LONG) as leaves:
             leaves.stop()
         fleet(broker.port, tmp_path, *options)
         exactly_once(stays, tmp_path)
@@ -182,6 +193,74 @@ def test_a_copy_that_leaves_its_group_leaves_nothing_that_takes_its_share(
     assert "meter.electricity,site=fleet,gw=gw-00001,dev=em-01" in heads
 
 
+HOSTILE = (
+    b"{", b"\xff", b"[" * 100_000, b"[]", b'{"v": NaN}', b'{"v": "1.0", "gw": "gw-x", "seq": 1}',
+    b'{"v": "1.0", "gw": "evil", "items": [{"ep": 1, "seq": 1, "ts": 1, "pts": "\\ud800"}]}',
+    b'{"v": "1.0", "gw": "evil", "ep": 1, "seq": 1, "ts": 1, "dev": "\\udfff"}',
+    b'{"v": "1.0", "gw": "evil", "items": [{"ep": 1, "seq": 1, "ts": 1, "x": 1e999}]}',
+    *(
+        b'{"v": "1.0", "gw": "evil", "items": [{"ep": 1, "seq": 1, "ts": 1, "x": %s%s}]}'
+        % (b"[" * depth, b"]" * depth)
+        for depth in range(900, 1000)
+    ),
+)  # fmt: skip
+"""The last hundred: one of them is deep enough to be read and too deep to be written again."""
+STRANGE = tuple(
+    b'{"v": "1.0", "gw": "evil", "ep": 1, "seq": %d, %s}' % (seq, rest)
+    for seq, rest in (
+        (1, b'"ts": 1, "pts": [{"p": "a", "v": 1e999}, 3, null]'),
+        (2, b'"ts": 9007199254740991, "pv": 2, "pts": {}'),
+        (3, b'"ts": 0, "pts": [{"p": "x\\n,= y", "v": "\\u0000\\n"}]'),
+    )
+)
+
+
+def test_hostile_messages_stop_neither_the_receiver_nor_what_follows_it(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    database = Database()
+    passes = ("--json", "--influx", database.url, "--influx-db", "linli", *LONG)
+
+    async def speak() -> None:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        async with connected(Broker.of(url), Hello("evil")) as link:
+            for kind in ("prop", "birth", "gap", "state", "event"):
+                for payload in (*HOSTILE, *STRANGE) if kind == "prop" else HOSTILE:
+                    await link.publish(Publish(f"fc/1/s/evil/up/{kind}/_", payload, 1))
+
+    options = ("--gateways", "2", "--records", "5", "--rate", "0", "--linger", "0")
+    try:
+        with Receiver(tmp_path, broker.port, "copy-1", *passes) as receiver:
+            asyncio.run(speak())
+            fleet(broker.port, tmp_path, *options)
+            receiver.until(lambda: receiver.count() == 2 * 7 + len(STRANGE), "all")
+            summary = receiver.stop()
+    finally:
+        database.close()
+    assert [json.loads(line)["gw"] for line in receiver.printed].count("evil") == len(STRANGE)
+    assert summary["unreadable"] >= 5 * len(HOSTILE), "births and states come twice"
+    assert summary["exactly_once"] is True
+    assert sum("gw=gw-0000" in line for line in database.lines) == 2 * 7
+
+
+def test_a_receiver_that_may_not_ask_says_so(tmp_path: Path) -> None:
+    acl = tmp_path / "acl"
+    rules = "topic readwrite fc/1/+/+/up/#\ntopic read fc/1/+/+/dn/#\n"
+    acl.write_text(rules, encoding="utf-8")
+    options = ("--gateways", "1", "--records", "20", "--rate", "0", "--linger", "600")
+    with (
+        mosquitto(tmp_path, f"acl_file {acl}") as broker,
+        Receiver(tmp_path, broker.port, "copy-1", *IMPATIENT) as receiver,
+    ):
+        flying = started_fleet(broker.port, tmp_path, *options, "--lose", "0.5")
+        told = "refuses what we say on …/dn/ack/_: Not authorized (0x87)"
+        receiver.until(lambda: any(told in line for line in receiver.said), told)
+        receiver.until(lambda: receiver.asked("SELECT max(asked) FROM missing")[0][0] > 1, "again")
+        flying.terminate()
+        landed(flying)
+    assert sum(told in line for line in receiver.said) == 1
+
+
 def test_a_broker_that_refuses_us_ends_the_receiver_with_its_reason(tmp_path: Path) -> None:
     with (
         mosquitto(tmp_path, "allow_anonymous false") as broker,
@@ -189,6 +268,33 @@ def test_a_broker_that_refuses_us_ends_the_receiver_with_its_reason(tmp_path: Pa
         Receiver(tmp_path, broker.port),
     ):
         pass
+
+
+async def test_a_broker_that_grants_no_qos_1_ends_the_receiver_with_its_reason() -> None:
+    async with ScriptedBroker(Script(suback=0)) as broker:
+        url = Broker.of(f"mqtt://127.0.0.1:{broker.port}")
+        session = Session(url, Subscribed("c", "fc", "linli"), monotonic)
+
+        def receive() -> None:
+            while True:
+                session.gather(1, 0.1)
+
+        why = r"does not give us QoS 1 of \$share/linli/fc/1/\+/\+/up/#: Granted QoS 0 \(0x00\)"
+        with pytest.raises(Denied, match=why):
+            await asyncio.to_thread(receive)
+        session.close(is_leaving=True)
+
+
+def test_a_broker_that_is_not_there_is_told_once(unused_tcp_port: int) -> None:
+    said: list[str] = []
+    broker = Broker.of(f"mqtt://127.0.0.1:{unused_tcp_port}")
+    session = Session(broker, Subscribed("c", "fc", "linli"), monotonic, said.append)
+    for _ in range(6):
+        assert session.gather(1, 0.1) == ()
+    session.close(is_leaving=False)
+    (told,) = said
+    assert told.startswith(f"no connection to 127.0.0.1:{unused_tcp_port}: ")
+    assert "refused" in told
 
 
 @pytest.mark.slow

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = "difflib zipfile serial pydantic pydantic_core annotated_types yaml pymodbus aiomqtt influxdb_client"
+HEAVY = (
+    "difflib zipfile serial pydantic pydantic_core annotated_types yaml pymodbus aiomqtt "
+    "influxdb_client"
+)
 SITE = """\
 version: 1
 gateway: {id: gw-1, site: lake}

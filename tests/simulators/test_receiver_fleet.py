@@ -7,6 +7,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import pytest
+
 from simulators.fleet.gateway import Make, SimGateway
 from simulators.mqtt5.packets import Publish
 from tests.support.payloads import checked
@@ -78,6 +80,24 @@ def test_what_is_asked_of_another_store_is_not_answered() -> None:
     one = gateway()
     spoken(one, 3)
     assert one.received(json.dumps({"ep": 1, "resend": [[1, 3]]}).encode(), NOW) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"{", b"\xff", b"[" * 100_000, b'{"ep": 1, "resend": 7}', b'{"ep": 1, "resend": [7]}',
+     b'{"ep": 1, "ranges": [[2, 1]]}', b'{"ep": 1, "ranges": [["a", 2]]}'],
+)  # fmt: skip
+def test_what_no_gateway_would_understand_is_counted_and_stops_nothing(said: bytes) -> None:
+    one = gateway()
+    assert one.received(said, NOW) == []
+    assert one.books.nonsense == 1
+
+
+def test_a_range_without_an_end_is_taken_as_far_as_there_are_records() -> None:
+    one = gateway()
+    spoken(one, 3)
+    one.received(json.dumps({"ep": one.ep, "ranges": [[1, 1 << 53]]}).encode(), NOW)
+    assert one.books.confirmed == {1, 2, 3}
 
 
 def test_confirmations_are_noted() -> None:

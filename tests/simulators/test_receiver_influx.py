@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ import pytest
 
 from simulators.clock import WallClock
 from simulators.receiver.influx import Influx, Target
+from simulators.receiver.message import read
 from simulators.receiver.store import Store
+from tests.simulators.test_receiver_message import fields
 from tests.simulators.test_receiver_store import message
 
 WAIT_S = 10.0
@@ -155,3 +158,41 @@ def test_while_one_copy_writes_another_does_not(path: Path, database: Database) 
     with Store(path, "copy-2") as store:
         assert not other.step(store.db), "the lease is of copy-1"
     assert times(database) == list(range(1, 9))
+
+
+def test_what_was_forgotten_is_passed_over(path: Path, database: Database) -> None:
+    with Store(path, "copy-1") as store:
+        store.db.execute("UPDATE record SET body = '' WHERE seq < 4")
+    followed(path, Target.v1(database.url, "linli", None), database, 5)
+    assert times(database) == [4, 5, 6, 7, 8]
+
+
+def test_the_lines_of_two_sites_bear_their_own(path: Path, database: Database) -> None:
+    payload = json.dumps(fields(seq=1, pv=None, ts=9)).encode()
+    with Store(path, "copy-1") as store:
+        store.take([read("fc/1/s2/g1/up/prop/em-01", payload, "fc")], 1)
+    followed(path, Target.v1(database.url, "linli", None), database, 9)
+    assert [line.split(",")[1] for line in database.lines] == ["site=s1"] * 8 + ["site=s2"]
+
+
+def test_a_follower_that_dies_is_seen(path: Path, database: Database) -> None:
+    with Store(path, "copy-1") as store:
+        store.db.execute("UPDATE record SET body = 'no JSON' WHERE seq = 4")
+    influx = Influx(
+        path, Target.v1(database.url, "linli", None), "c", clock=WallClock(), tell=lambda _: None
+    )
+    seen: list[type[BaseException]] = []
+
+    def note(told: threading.ExceptHookArgs) -> None:
+        seen.append(told.exc_type)
+
+    hook, threading.excepthook = threading.excepthook, note
+    try:
+        with influx:
+            deadline = time.monotonic() + WAIT_S
+            while not influx.has_died:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    finally:
+        threading.excepthook = hook
+    assert seen == [json.JSONDecodeError]

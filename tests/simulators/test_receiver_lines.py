@@ -15,7 +15,7 @@ HEAD = "meter.electricity,site=s1,gw=g1,dev=em-01"
 def made(kind: str = "prop", **more: Any) -> list[str]:
     payload = json.dumps(fields(**more)).encode()
     (record,) = read(f"fc/1/s1/g1/up/{kind}/em-01", payload, "fc").records
-    return list(lines(record, "s1"))
+    return list(lines(record))
 
 
 def test_good_values_are_fields_of_one_line() -> None:
@@ -47,6 +47,12 @@ def test_an_event_is_a_line_with_numbers_as_texts() -> None:
     assert line == (
         'event,site=s1,gw=g1,dev=em-01,type=leak st="raised",sev=3i,eid="e1",val="4" 1000'
     )
+
+
+def test_numbers_without_end_stop_nothing() -> None:
+    endless = 10**4300 - 1  # the longest that Python reads: one more and it cannot be written
+    points = [{"p": "u_a", "v": 1.0, "t": endless}, {"p": "i_a", "v": endless}]
+    assert made(pts=points) == [f"{HEAD} u_a=1.0 1000"]
 
 
 def test_other_classes_have_no_lines() -> None:

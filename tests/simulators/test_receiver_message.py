@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.receiver.message import Message, Unreadable, read, same_content
+from simulators.receiver.message import MOST_DEPTH, Message, Source, Unreadable, read, same_content
 
 TOPIC = "fc/1/s1/g1/up/prop/em-01"
 
@@ -28,7 +28,7 @@ def said(topic: str = TOPIC, **more: Any) -> Message:
 
 def test_a_message_is_a_record_with_its_identity() -> None:
     (record,) = said().records
-    assert (record.gateway, record.ep, record.seq, record.pv) == ("g1", 42, 2, 1)
+    assert (record.source, record.seq, record.pv) == (Source("s1", "g1", 42), 2, 1)
     assert (record.lane, record.device, record.ts_ms) == ("telemetry", "em-01", 1000)
 
 
@@ -86,6 +86,33 @@ def test_nan_and_depth_are_unreadable() -> None:
     for payload in (b'{"v": NaN}', b"[" * 100_000, b"\xff", b"[]", b"3"):
         with pytest.raises(Unreadable):
             read(TOPIC, payload, "fc")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"pts": [{"p": "u_a", "v": "\\ud800"}]',  # half a character: no database takes it
+        '"items": [{"ep": 1, "seq": 1, "ts": 1, "x": "\\ud800"}]',
+        '"items": [{"ep": 1, "seq": 1, "ts": 1, "x": 1e999}]',
+        f'"x": {"[" * (MOST_DEPTH + 1)}{"]" * (MOST_DEPTH + 1)}',
+        f'"x": {"[" * 900}{"]" * 900}',  # read by the parser, but only just
+    ],
+)
+def test_what_could_be_read_but_not_written_again_is_unreadable(more: str) -> None:
+    payload = f'{{"v": "1.0", "gw": "g1", "ep": 1, "seq": 1, "ts": 1, {more}}}'
+    with pytest.raises(Unreadable):
+        read(TOPIC, payload.encode(), "fc")
+
+
+def test_a_sealed_payload_is_unreadable_and_called_so() -> None:
+    with pytest.raises(Unreadable, match="sealed, and there is no key here"):
+        read(TOPIC, b'{"v": "1.0", "k": "sealed", "data": "x", "sig": "x", "signer": "x"}', "fc")
+
+
+def test_many_values_are_no_depth_and_escaped_texts_are_texts() -> None:
+    pts = [{"p": f"p{n}", "v": "你 😀"} for n in range(10 * MOST_DEPTH)]
+    (record,) = said(pts=pts).records
+    assert "\\ud83d" in record.text, "a whole character, written as two halves"
 
 
 @given(st.binary(max_size=60), st.sampled_from(["prop", "hist", "event", "gap", "state"]))

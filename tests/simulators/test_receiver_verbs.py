@@ -51,6 +51,36 @@ def test_an_audit_of_a_store_with_a_hole_ends_with_1(
     assert "NOT every identity once" in said.err
 
 
+def test_a_truth_that_is_no_ledger_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = a_store(tmp_path / "a.db", 1)
+    truth = tmp_path / "truth"
+    truth.write_text("[1, 2]\n", encoding="utf-8")
+    assert main(["platform", "--audit", "--store", str(path), "--truth", str(truth)]) == 2
+    assert "is no ledger" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "platform --broker mqtt://x --patience nan",
+        "platform --broker mqtt://x --repeat 0",
+        "platform --broker mqtt://x --keep-days -1",
+        "fleet --broker mqtt://x --lose 2",
+        "fleet --broker mqtt://x --rate -1",
+        "conform mqtt://x --patience inf",
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(words))
+    assert ended.value.code == 2
+    assert "error: argument --" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -62,6 +92,9 @@ def test_an_audit_of_a_store_with_a_hole_ends_with_1(
         "fleet --broker x",
         "conform x",
         "conform mqtt://127.0.0.1 --only no-such-check",
+        "conform",
+        "conform --held no-such-file",
+        "conform --expected no-such-file --held no-such-file",
     ],
 )
 def test_what_was_typed_wrongly_ends_with_2(
