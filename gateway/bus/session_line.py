@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import NoReturn
 
 from drivers.contract import (
     Address,
@@ -25,6 +25,7 @@ from drivers.contract import (
 from gateway.bus.around import Around
 from gateway.bus.asks import Request
 from gateway.bus.promises import Promises
+from gateway.bus.session_around import Door, Secrets
 from gateway.bus.session_book import SessionBook
 from gateway.bus.stats import LineStats
 from gateway.links.contract import Link, LinkDown
@@ -42,31 +43,8 @@ LAST_REOPEN_S = 4.0
 KEEP_S = 5.0
 """How long a device waits for our confirmation while what it told is being committed; then the
 connection is given up without it, and the device tells it again."""
-
-
-@runtime_checkable
-class Door(Protocol):
-    """A listening port: every call is a link."""
-
-    def open(self) -> None:
-        """Listen; LinkDown when it cannot."""
-        ...
-
-    def close(self) -> None:
-        """Listen no longer."""
-        ...
-
-    async def call(self, within_s: float) -> Link | None:
-        """Return the next call, or None."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """What the house does with secrets: `key_of` reads a device's key, `hide` makes a pseudonym."""
-
-    key_of: Callable[[Device], bytes | None]
-    hide: Callable[[str], str]
+MOST_CALLS = 256
+"""Calls of one port; beyond, the one that has been mute for longest makes room for the next."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +55,11 @@ class _Talk:
     session: Session
     promises: Promises
     """What was told on it and is not committed yet."""
+    generation: int
+    """Of the devices that its session was started with."""
+    is_mute: bool = True
+    """Whether no device of the site spoke on it yet."""
+    is_over: bool = False
 
 
 class SessionLine:
@@ -104,7 +87,8 @@ class SessionLine:
         self._told_gone: set[DeviceId] = set()
         self._heard_at: dict[DeviceId, float] = {}
         self._is_up: bool | None = None
-        self._is_changed = False
+        self._generation = 0
+        self._talks: dict[_Talk, None] = {}
         self.heartbeat = self._loop.time()
         """Loop time at which it last went round, for the watchdog."""
         self._use(devices)
@@ -124,7 +108,7 @@ class SessionLine:
             self._online.pop(device, None)
             self._told_gone.discard(device)
         self._use(devices)
-        self._is_changed = True
+        self._generation += 1
 
     def stats(self) -> LineStats:
         """Return what the line did so far."""
@@ -169,10 +153,18 @@ class SessionLine:
                     self._look_for_silence()
                     link = await door.call(LOOK_UP_S)
                     if link is not None:
+                        self._make_room()
                         name = f"line:{self.line.name}:{link.describe()}"
                         calls.create_task(self._take_call(link, stop), name=name)
         finally:
             door.close()
+
+    def _make_room(self) -> None:
+        """End one call on which nobody of the site spoke, where there are too many."""
+        if len(self._talks) >= MOST_CALLS:
+            mute = next((talk for talk in self._talks if talk.is_mute and not talk.is_over), None)
+            if mute is not None:
+                mute.is_over = True
 
     async def _take_call(self, link: Link, stop: asyncio.Event) -> None:
         try:
@@ -185,13 +177,13 @@ class SessionLine:
 
     async def _talk(self, link: Link, stop: asyncio.Event) -> None:
         """Hold the dialogue until the link goes, the line stops, or the session has enough."""
-        talk = _Talk(link, self._start(), Promises())
+        talk = _Talk(link, self._start(), Promises(), self._generation)
+        self._talks[talk] = None
         try:
             while not stop.is_set():
                 self.heartbeat = self._loop.time()
-                if self._is_changed:
-                    self._is_changed = False
-                    talk.session = self._start()
+                if talk.generation != self._generation:
+                    talk.session, talk.generation = self._start(), self._generation
                 await self._turn(talk)
         except LinkDown:
             self._over(talk, Reason.PORT_GONE)
@@ -200,13 +192,17 @@ class SessionLine:
             log.exception("driver failed", extra={"line": self.line.name})
             self._over(talk, Reason.CONFIG)
             raise LinkDown("driver failed") from None
+        finally:
+            del self._talks[talk]
 
     async def _turn(self, talk: _Talk) -> None:
         """Let time pass or take bytes.
 
         Raises:
-            LinkDown: the link is gone, or the session has enough.
+            LinkDown: the link is gone, or the session or we have enough.
         """
+        if talk.is_over:
+            raise LinkDown("nobody of the site spoke, and others call")
         now = self._loop.time()
         wake_at = talk.session.wake_at
         if wake_at is not None and wake_at <= now:
@@ -311,6 +307,7 @@ class SessionLine:
         """Note that a device speaks on this connection."""
         if device is None:
             return
+        talk.is_mute = False
         self._told_gone.discard(device.id)
         self._heard_at[device.id] = self._loop.time()
         if device.id not in self._online:

@@ -10,7 +10,7 @@ from gateway.app.commands.asking import LineFailed
 from gateway.app.field.lines import FieldLines
 from gateway.app.field.pipeline import Pipeline
 from gateway.app.site.reload import diff
-from gateway.bus.session_line import Secrets
+from gateway.bus.session_around import Secrets
 from gateway.links.tcp_listener import ListenerHub
 from gateway.model.ids import DeviceId, GatewayId, LineName, SiteId
 from gateway.model.link import MemoryPort

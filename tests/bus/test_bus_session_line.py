@@ -13,7 +13,8 @@ import pytest
 from drivers.contract import Moment, SessionDevice, SessionOutput, SessionSample
 from gateway.bus.around import Around
 from gateway.bus.asks import ReadNow
-from gateway.bus.session_line import Secrets, SessionLine
+from gateway.bus.session_around import Secrets
+from gateway.bus.session_line import MOST_CALLS, SessionLine
 from gateway.bus.sleeper import TimerfdSleeper, make_sleeper
 from gateway.links.callers import CallersDoor
 from gateway.model.ids import DeviceId
@@ -236,6 +237,48 @@ async def test_calls_of_tcp_and_udp_are_dialogues_of_their_own() -> None:
             stop.set()
         assert sorted(good(output)) == [50, 51]  # type: ignore[type-var]
         assert output.states[0].is_online
+
+
+class Calls:
+    """A port on which these links call, one after the other."""
+
+    def __init__(self, links: Sequence[WireLink]) -> None:
+        self.waiting = list(links)
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    async def call(self, within_s: float) -> WireLink | None:
+        await asyncio.sleep(0.001 if self.waiting else within_s)
+        return self.waiting.pop(0) if self.waiting else None
+
+
+@in_virtual_time
+async def test_a_reload_begins_the_session_of_every_call_anew() -> None:
+    driver, stop = ToyDriver(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        line = toy_line(Calls([WireLink(0.0), WireLink(0.0), WireLink(0.0)]), Output(), driver)
+        tasks.create_task(line.run(stop), name="line")
+        await asyncio.sleep(2.0)
+        line.update([device(1, [toy_point(0)])])
+        await asyncio.sleep(2.0)
+        stop.set()
+    assert [len(devices[0].points) for devices in driver.started] == [2, 2, 2, 1, 1, 1]
+
+
+@in_virtual_time
+async def test_of_too_many_calls_the_oldest_mute_one_makes_room() -> None:
+    links = [WireLink(0.0) for _ in range(MOST_CALLS + 1)]
+    links[0].transmit(1000.05, Answer(0.0, bytes((1, 0, 42))))
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        line = toy_line(Calls(links), Output())
+        tasks.create_task(line.run(stop), name="line")
+        await asyncio.sleep(3.0)
+        assert [link.is_open for link in links[:3]] == [True, False, True]
+        assert all(link.is_open for link in links[2:])
+        stop.set()
 
 
 async def test_a_device_that_calls_for_each_message_is_given_up_by_its_silence() -> None:

@@ -14,7 +14,8 @@ from gateway.app.site.reload import SiteDiff
 from gateway.bus.asks import ReadNow, WriteNow
 from gateway.bus.cost import session_driver_of
 from gateway.bus.line import Around, BusLine
-from gateway.bus.session_line import Door, Secrets, SessionLine
+from gateway.bus.session_around import Door, Secrets
+from gateway.bus.session_line import SessionLine
 from gateway.bus.stats import LineStats
 from gateway.links.callers import CallersDoor
 from gateway.links.contract import Link, LinkDown

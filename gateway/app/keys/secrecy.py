@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.app.keys.key_file import write_key
-from gateway.bus.session_line import Secrets
+from gateway.bus.session_around import Secrets
 from gateway.privacy.pseudonym import KEY_BYTES, pseudonym
 from gateway.settings.problems import SettingsError
 from gateway.settings.secrets import read_secret
