@@ -15,7 +15,7 @@ from gateway.model.clock import TimeQuality
 from gateway.model.command import BadCommand, Command
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.letter import Letter
-from gateway.model.publication import Arrival, ConnectSpec, Publication
+from gateway.model.publication import Arrival, ConnectSpec, Publication, Subscription
 from gateway.model.record import Committed, Lane
 from gateway.settings.site import Gateway
 from gateway.settings.site_place import Position
@@ -183,6 +183,8 @@ class Received:
     dropped: tuple[Dropped, ...] = ()
     publications: tuple[Publication, ...] = ()
     """What is answered at once, or said next: a login, a reply that is no record."""
+    subscriptions: tuple[Subscription, ...] = ()
+    """Topics to listen to from now on, on this connection: what a login has opened."""
     refused: tuple[RefusedRecords, ...] = ()
     """Records that the platform took from the broker and refused by a code of its own."""
     remarks: tuple[Dropped, ...] = ()

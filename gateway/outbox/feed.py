@@ -246,10 +246,11 @@ class SinkFeed:
                 self._source.accepted(self.sink, settled.committed)
         self._settled()
 
-    def done_range(self, lane: Lane, first: int, last: int) -> None:
-        """The platform has all records from `first` to `last` that were sent to it."""
-        in_flight = self._lanes[lane].in_flight
-        self.done(lane, [seq for seq in in_flight if first <= seq <= last])
+    def done_range(self, lane: Lane, first: int, last: int, ep: int) -> None:
+        """The platform has all records of `ep` from `first` to `last` that were sent to it."""
+        sent = self._lanes[lane].in_flight.items()
+        found = [s for s, each in sent if first <= s <= last and each.committed.ep == ep]
+        self.done(lane, found)
 
     def refused(self, lane: Lane, seqs: Iterable[int], reason: str) -> None:
         """The platform will never take these: they stop nothing, and stay to be seen."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.settings.site_sinks import Broker, Sink
+from gateway.uplink.state import Pace
 
 
 class Brokers:
@@ -53,6 +54,12 @@ class Brokers:
         return replace(
             self._sink, host=current.host, port=current.port, use_tls=current.use_tls, others=()
         )
+
+    def pace(self, usual: Pace) -> Pace:
+        """Return less time to connect while another one of the list may be there."""
+        if len(self) > 1 and self.is_first_round:
+            return replace(usual, connect=min(usual.connect, usual.connect_listed))
+        return usual
 
     def failed(self) -> bool:
         """Go to the next one; return whether it may be tried at once."""

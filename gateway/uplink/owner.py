@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from gateway.model.publication import Arrival, Publication
+from gateway.model.publication import Arrival, Publication, Subscription
 from gateway.uplink.attempt import Target
 from gateway.uplink.state import Pace
 
@@ -71,6 +71,11 @@ class AnySession(Protocol):
     in_flight: dict[int, InFlight]
     lost: Lost | None
 
+    @property
+    def refused_filters(self) -> tuple[str, ...]:
+        """Filters that the broker refused."""
+        ...
+
     async def open(self) -> Greeting:
         """Connect and return what the broker said.
 
@@ -85,6 +90,10 @@ class AnySession(Protocol):
         Raises:
             UplinkDown: the connection has just gone.
         """
+        ...
+
+    def subscribe(self, filters: Sequence[Subscription]) -> None:
+        """Ask for these topics beside those that were asked for."""
         ...
 
     async def watch(self, wake: asyncio.Event) -> None:

@@ -20,18 +20,19 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.model.publication import Arrival, Publication
+from gateway.model.publication import Arrival, Publication, Subscription
 from gateway.uplink.attempt import Attempt, Target
 from gateway.uplink.diagnosis import explain_code, explain_error
 from gateway.uplink.errors import ClosedEarly, ConnectRefused, UplinkDown
 from gateway.uplink.fates import SUCCESS
-from gateway.uplink.filters import as_paho, filters_of
+from gateway.uplink.filters import filters_of
 from gateway.uplink.intake import Intake
 from gateway.uplink.owner import CLOSED, Greeting, InFlight, Lost, SessionOwner
 from gateway.uplink.pipe import Pipe
 from gateway.uplink.properties import properties_of
 from gateway.uplink.sieve import Sieve
 from gateway.uplink.state import Pace
+from gateway.uplink.subscribing import Subscribing
 from gateway.uplink.written import Written
 
 SILENCE_FACTOR = 1.4
@@ -64,8 +65,7 @@ class Session:
         self._written = Written()
         self._is_writing = False
         self.lost: Lost | None = None
-        self.subscriptions_refused: tuple[str, ...] = ()
-        self._filters: dict[int, Sequence[str]] = {}
+        self._subscribing = Subscribing(self._client, is_v5=target.is_v5)
 
     # --- connect
 
@@ -106,7 +106,7 @@ class Session:
                 f"{self._target.sink.host}: no CONNACK within {self._pace.connect:g} s"
             ) from error
         self._keepalive = float(greeting.keepalive_s)
-        self._subscribe()
+        self.subscribe(filters_of(self._target))
         return greeting
 
     def _begin_reading(self, pipe: Pipe) -> None:
@@ -140,14 +140,16 @@ class Session:
         client.on_socket_close = self._on_socket_close
         return client
 
-    def _subscribe(self) -> None:
-        filters = filters_of(self._target)
-        if filters:
-            _, mid = self._client.subscribe(as_paho(filters, is_v5=self._target.is_v5))
-            if mid is not None:
-                self._filters[mid] = tuple(f.topic for f in filters)
-
     # --- while it stands
+
+    @property
+    def refused_filters(self) -> tuple[str, ...]:
+        """Filters that the broker refused."""
+        return self._subscribing.refused
+
+    def subscribe(self, filters: Sequence[Subscription]) -> None:
+        """Ask for these topics beside those that were asked for."""
+        self._subscribing.ask(filters)
 
     def send(self, publication: Publication, size: int) -> None:
         """Hand a message to paho; it leaves with the others of this turn of the loop.
@@ -392,7 +394,4 @@ class Session:
         reasons: Sequence[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        filters = self._filters.pop(mid, ())
-        self.subscriptions_refused = tuple(
-            topic for topic, reason in zip(filters, reasons, strict=False) if reason.is_failure
-        )
+        self._subscribing.answered(mid, reasons)

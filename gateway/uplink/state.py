@@ -46,14 +46,24 @@ class UplinkCounters:
     arrivals_dropped: int = 0
     bytes_out: int = 0
 
-    def ended(self, fate: Fate) -> None:
-        """Count a message that was neither simply taken nor comes again."""
-        if fate is Fate.NOBODY_LISTENS:
-            self.delivered += 1
-        elif fate is Fate.TOO_LARGE:
-            self.too_large += 1
+    def answered(self, fate: Fate) -> None:
+        """Count what became of a message."""
+        match fate:
+            case Fate.DELIVERED | Fate.NOBODY_LISTENS:
+                self.delivered += 1
+            case Fate.BUSY:
+                self.busy += 1
+            case Fate.TOO_LARGE:
+                self.too_large += 1
+            case Fate.REFUSED:
+                self.refused += 1
+
+    def arrived(self, *, is_kept: bool) -> None:
+        """Count a message of the platform."""
+        if is_kept:
+            self.arrivals += 1
         else:
-            self.refused += 1
+            self.arrivals_dropped += 1
 
 
 @dataclass(frozen=True, slots=True)

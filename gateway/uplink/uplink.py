@@ -16,12 +16,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from random import Random
 from typing import Self
 
 from gateway.model.clock import Clock
-from gateway.model.publication import Arrival, ConnectSpec, Fate, Outcome, Publication
+from gateway.model.publication import (
+    Arrival,
+    ConnectSpec,
+    Fate,
+    Outcome,
+    Publication,
+    Subscription,
+)
 from gateway.settings.site_sinks import Sink
 from gateway.uplink.attempt import Target
 from gateway.uplink.backoff import Backoff
@@ -32,8 +38,8 @@ from gateway.uplink.gate import Gate
 from gateway.uplink.lives import Lives
 from gateway.uplink.mailbox import Mailbox
 from gateway.uplink.owner import AnySession, Greeting, InFlight, Lost, MakeSession
+from gateway.uplink.preference import is_preferred_back
 from gateway.uplink.properties import properties_of
-from gateway.uplink.reach import answers
 from gateway.uplink.session import Session
 from gateway.uplink.state import Pace, Protocol, UplinkCounters, UplinkState
 from gateway.uplink.versions import Versions
@@ -145,6 +151,11 @@ class Uplink:
         self.counters.bytes_out += size
         return True
 
+    def subscribe(self, filters: Sequence[Subscription]) -> None:
+        """Ask for more topics, on this connection: the next begins with those of its spec."""
+        if filters and self._session is not None:
+            self._session.subscribe(filters)
+
     async def outcomes(self) -> Sequence[Outcome]:
         """Wait for outcomes and return all there are."""
         return await self._mailbox.outcomes()
@@ -179,6 +190,11 @@ class Uplink:
         if self._session is not None and self._has_held():
             self._lives.held()
         return self._lives.is_taken_over
+
+    @property
+    def refused_filters(self) -> tuple[str, ...]:
+        """Filters that the broker of this connection refused: nothing comes by them."""
+        return () if self._session is None else self._session.refused_filters
 
     @property
     def in_flight(self) -> int:
@@ -229,7 +245,7 @@ class Uplink:
             return self._after_refusal(error)
         self.spec = spec
         target = Target(sink, spec, self._versions.is_v5, now_ms, is_clock_wrong)
-        session = self._make_session(target, self, self._pace_now())
+        session = self._make_session(target, self, self._brokers.pace(self._pace))
         try:
             greeting = await session.open()
         except UplinkDown as error:
@@ -252,29 +268,19 @@ class Uplink:
     def _has_held(self) -> bool:
         return self._clock.monotonic() - self._began >= self._pace.stable
 
-    def _pace_now(self) -> Pace:
-        """Return less time to connect while another broker of the list may be there."""
-        if len(self._brokers) > 1 and self._brokers.is_first_round:
-            return replace(self._pace, connect=min(self._pace.connect, self._pace.connect_listed))
-        return self._pace
-
     async def _look_for_preferred(self) -> None:
         """Leave a broker that is not the preferred one when that one answers again."""
         while len(self._brokers) > 1:
             await self._up.wait()
-            try:
-                async with asyncio.timeout(self._pace.prefer * self._rng.uniform(1.0, 1.5)):
-                    await self._down.wait()
-            except TimeoutError:
-                if not self._brokers.is_preferred and await answers(self._brokers.preferred):
-                    self._leaving = TO_PREFERRED
-                    self._wake.set()
-                    await self._down.wait()
+            within_s = self._pace.prefer * self._rng.uniform(1.0, 1.5)
+            if await is_preferred_back(self._brokers, self._down, within_s):
+                self._leaving = TO_PREFERRED
+                self._wake.set()
+                await self._down.wait()
 
     def _begin_session(self, session: AnySession, greeting: Greeting) -> None:
-        self._session = session
+        self._session, self._leaving = session, ""
         self._began = self._clock.monotonic()
-        self._leaving = ""
         self._brokers.connected()
         self._gate.open(greeting)
         self.counters.connects += 1
@@ -367,22 +373,16 @@ class Uplink:
         self._gate.answered(flight)
         fate = fate_of(code)
         reason = name and f"{name} (0x{code:02X})"
+        self.counters.answered(fate)
         if fate is Fate.DELIVERED:
-            self.counters.delivered += 1
             self._gate.is_calm()
         elif fate is Fate.BUSY:
-            self.counters.busy += 1
             self._gate.pause()
-        else:
-            self.counters.ended(fate)
         self._conclude(flight.publication, fate, reason)
 
     def arrived(self, arrival: Arrival) -> None:
         """Keep a message of the platform until `arrivals` takes it."""
-        if self._mailbox.put_arrival(arrival):
-            self.counters.arrivals += 1
-        else:
-            self.counters.arrivals_dropped += 1
+        self.counters.arrived(is_kept=self._mailbox.put_arrival(arrival))
 
     def sieved(self, count: int) -> None:
         """Count messages of a flood that were dropped unread."""

@@ -211,6 +211,18 @@ def _matches(pattern: str, topic: str) -> bool:
 # --- logins
 
 
+def test_where_no_wildcard_is_taken_each_device_is_listened_to_after_its_login() -> None:
+    dialect, logins = fresh(2, subscribe="login")
+    filters = {each.topic for each in dialect.connect_spec(NOW).subscriptions}
+    assert not any("+/thing/service/property/set" in one for one in filters)
+    (received,) = answered(dialect, logins)
+    asked = [each.topic for each in received.subscriptions]
+    assert [one for one in asked if one.endswith("/property/set")] == [
+        f"/sys/pkMeter/em-{number:04}/thing/service/property/set" for number in (1, 2)
+    ]
+    assert answered(fresh(2)[0], fresh(2)[1])[0].subscriptions == ()
+
+
 def test_logins_go_in_batches_of_fifty_without_acknowledgement() -> None:
     _, logins = fresh(101)
     assert [len(members(each)) for each in logins] == [50, 50, 1]

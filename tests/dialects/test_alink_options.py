@@ -12,7 +12,7 @@ from gateway.app.site.vet import vet
 from gateway.dialects import registry
 from gateway.dialects.alink.dialect import Alink
 from gateway.dialects.alink.options import AlinkDevice, AlinkOptions
-from gateway.dialects.alink.profile import AlinkProfile, Limits, Session
+from gateway.dialects.alink.profile import AlinkProfile, Limits, Listens, Session
 from gateway.dialects.alink.profiles import load, names
 from gateway.dialects.options import BadOption, made
 from gateway.model.ids import SinkName
@@ -72,7 +72,7 @@ def test_options_change_the_profile() -> None:
     assert profile.session is Session.NONE
     assert profile.limits == Limits(5, 50, 20)
     assert profile.has_numeric_ids
-    assert profile.uses_wildcard
+    assert profile.listens is Listens.WILDCARD
     assert options().resolved() == load("aliyun")
 
 
@@ -120,10 +120,11 @@ def test_points_have_names_of_their_own(points: dict[str, str], code: str) -> No
 
 
 def test_commands_of_sub_devices_are_asked_for_by_product_but_at_the_vendors_own_hosts() -> None:
-    assert options().resolved("broker.example").uses_wildcard
+    assert options().resolved("broker.example").listens is Listens.WILDCARD
     at_vendor = "a1B2c3.iot-as-mqtt.cn-shanghai.aliyuncs.com"
-    assert not options().resolved(at_vendor).uses_wildcard
-    assert options(subscribe="wildcard").resolved(at_vendor).uses_wildcard
+    assert options().resolved(at_vendor).listens is Listens.LOGIN
+    assert options(subscribe="wildcard").resolved(at_vendor).listens is Listens.WILDCARD
+    assert options(subscribe="own").resolved(at_vendor).listens is Listens.OWN
     plain = setup(products={"meter.electricity": "pkMeter"})
     filters = [each.topic for each in Alink(plain).connect_spec(NOW).subscriptions]
     assert "/sys/pkMeter/+/thing/service/property/set" in filters

@@ -108,10 +108,13 @@ def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
 ALIYUN = "device_secret: {env: SECRET_GW}, time_every: 1"
 
 
-def test_alink_logs_in_and_receives_live_values_events_states_and_commands(city: City) -> None:
+@pytest.mark.parametrize("subscribe", ["wildcard", "login"])
+def test_alink_logs_in_and_receives_live_values_events_states_and_commands(
+    city: City, subscribe: str
+) -> None:
     with (
         AlinkPlatform(city.broker.port, secrets=SECRETS) as platform,
-        running_gateway(city.site(ALIYUN), city.base) as gateway,
+        running_gateway(city.site(f"{ALIYUN}, subscribe: {subscribe}"), city.base) as gateway,
     ):
         platform.wait_for("combine/batch_login")
         live = platform.wait_for("pack/post", lambda m: "plant-1" in m.devices())

@@ -200,7 +200,9 @@ async def test_a_range_acknowledges_only_what_was_sent(tmp_path: Path) -> None:
         await outbox.append([values(n) for n in range(6)])
         feed = outbox.feed(NORTH)
         await feed.take(Room(events=1, live=4))
-        feed.done_range(Lane.TELEMETRY, 1, 6)
+        feed.done_range(Lane.TELEMETRY, 1, 6, outbox.ep + 1)
+        assert feed.progress(Lane.TELEMETRY).upto == 0, "those of another store"
+        feed.done_range(Lane.TELEMETRY, 1, 6, outbox.ep)
         assert feed.progress(Lane.TELEMETRY).upto == 4
         assert seqs(await take_all(feed)) == [5, 6]
 

@@ -1,17 +1,20 @@
 """The uplink against a broker that does what the test says."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
 import pytest
 
-from gateway.model.publication import ConnectSpec, Fate
+from gateway.model.publication import ConnectSpec, Fate, Subscription
 from gateway.model.record import Lane
 from gateway.uplink.errors import UplinkDown
 from gateway.uplink.state import Pace
 from gateway.uplink.uplink import LOST_REASON
 from tests.support.broker import Got, Script, ScriptedBroker, always, never
 from tests.support.uplinks import SPEC, a_message, a_sink, down, gather, running_uplink
+
+WAIT_S = 10.0
 
 
 def _once(code: int) -> Callable[[Got], int | None]:
@@ -41,6 +44,19 @@ async def test_connect_says_who_we_are_and_starts_clean() -> None:
         assert SPEC.will is not None
         assert (hello.will_topic, hello.will_payload) == (SPEC.will.topic, SPEC.will.payload)
         await broker.until(lambda: broker.last.subscriptions == ["fc/1/s/gw-03/dn/+/+"])
+
+
+async def test_filters_that_the_broker_refuses_are_named_while_the_connection_stands() -> None:
+    script = Script(suback=0x87)
+    async with ScriptedBroker(script) as broker, running_uplink(a_sink(broker.port)) as uplink:
+        await uplink.connected()
+        async with asyncio.timeout(WAIT_S):
+            while uplink.refused_filters != ("fc/1/s/gw-03/dn/+/+",):
+                await asyncio.sleep(0.01)
+            script.suback = None
+            uplink.subscribe([Subscription("fc/1/s/gw-03/dn/+/+")])
+            while uplink.refused_filters:
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(

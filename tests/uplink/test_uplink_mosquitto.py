@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.publication import Fate, Outcome, Publication
+from gateway.model.publication import Fate, Outcome, Publication, Subscription
 from gateway.settings.site_sinks import Secret
 from gateway.uplink.state import Pace
 from gateway.uplink.uplink import Uplink
@@ -56,6 +56,20 @@ async def test_a_topic_that_the_acl_denies_is_refused_and_others_go_on(tmp_path:
                 fates = {o.publication.covers[0]: o.fate for o in await gather(uplink, 2)}
             assert fates == {1: Fate.REFUSED, 2: Fate.DELIVERED}
             assert uplink.counters.refused == 1
+
+
+async def test_more_topics_are_listened_to_on_the_way(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker:
+        async with running_uplink(a_sink(broker.port)) as uplink, asyncio.timeout(WAIT_S):
+            await uplink.connected()
+            uplink.subscribe([Subscription(f"more/{number}") for number in range(45)])
+            async with subscriber(broker.port) as platform:
+                for number in range(45):
+                    await platform.publish(f"more/{number}", b"go", qos=1)
+                heard = list(await uplink.arrivals())
+                while len(heard) < 45:
+                    heard += await uplink.arrivals()
+            assert [each.topic for each in heard] == [f"more/{number}" for number in range(45)]
 
 
 async def test_nobody_listening_is_delivered_as_far_as_mqtt_goes(tmp_path: Path) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
 from random import Random
 from typing import Any
 
-from gateway.model.publication import Arrival, Publication
+from gateway.model.publication import Arrival, Publication, Subscription
 from gateway.uplink.attempt import Target
 from gateway.uplink.errors import ConnectRefused, UplinkDown
 from gateway.uplink.owner import Greeting, InFlight, Lost, SessionOwner
@@ -54,6 +54,8 @@ class Broker:
     max_packet: int | None = None
     forward_s: float = 0.0
     """How long a message waits in the broker; one that is killed forgets what waits."""
+    filters: list[str] = field(default_factory=list[str])
+    """What sessions asked for after they were open."""
     received: list[Message] = field(default_factory=list[Message])
     refused: list[Message] = field(default_factory=list[Message])
     sessions: list[SimSession] = field(default_factory=list["SimSession"])
@@ -146,6 +148,13 @@ class SimSession:
         keepalive_s = self._target.sink.keepalive_s
         self._said = Greeting(broker.receive_maximum, broker.max_packet, keepalive_s)
         return self._said
+
+    @property
+    def refused_filters(self) -> tuple[str, ...]:
+        return ()
+
+    def subscribe(self, filters: Sequence[Subscription]) -> None:
+        self._broker.filters += [each.topic for each in filters]
 
     def send(self, publication: Publication, size: int) -> None:
         if self.lost is not None:

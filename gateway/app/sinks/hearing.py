@@ -10,7 +10,7 @@ from gateway.app.outward.around import Around
 from gateway.app.outward.postbox import ToldTime
 from gateway.app.sinks.answers import Answers
 from gateway.app.sinks.doubts import Doubts
-from gateway.dialects.contract import Dialect, Dropped, Ranges, Received, SeqRange
+from gateway.dialects.contract import Dialect, Dropped, Received
 from gateway.model.publication import Arrival, Publication
 from gateway.model.record import Committed, Lane
 from gateway.outbox.feed import SinkFeed
@@ -82,6 +82,7 @@ class Hearing:
             self._count_unheard(around)
 
     async def _obey(self, received: Received, say: Say) -> None:
+        self._uplink.subscribe(received.subscriptions)
         await say(received.publications)
         if received.leaves is not None:
             self._uplink.leave(received.leaves)
@@ -90,12 +91,7 @@ class Hearing:
         """Do what a message means, and return what it means; what is not obeyed is audited."""
         received = self._dialect.received(arrival, around.now())
         self._take_commands(arrival, received, around)
-        for lane in Lane:
-            for part in _parts(received.acknowledged):
-                self._feed.done_range(lane, part.first, part.last)
-            for wanted in received.wanted:
-                for part in wanted.ranges:
-                    self._feed.replay(lane, part.first, part.last, wanted.ep)
+        self._take_ranges(received)
         for refused in received.refused:
             self._feed.refused(refused.lane, refused.seqs, refused.reason)
         self._take_letters(received, around)
@@ -104,6 +100,16 @@ class Hearing:
         for remark in received.remarks:
             around.commands.dropped("remark", self._feed.sink, remark)
         return received
+
+    def _take_ranges(self, received: Received) -> None:
+        """Settle what the platform confirms, and put out again what it asks for."""
+        for lane in Lane:
+            for confirmed in received.acknowledged:
+                for part in confirmed.ranges:
+                    self._feed.done_range(lane, part.first, part.last, confirmed.ep)
+            for wanted in received.wanted:
+                for part in wanted.ranges:
+                    self._feed.replay(lane, part.first, part.last, wanted.ep)
 
     def beside(
         self, records: Sequence[Committed], publications: Sequence[Publication]
@@ -136,7 +142,3 @@ class Hearing:
             around.commands.dropped("remark", self._feed.sink, Dropped(arrival.topic, fault))
         for command in received.commands:
             around.commands.put(command)
-
-
-def _parts(ranges: Sequence[Ranges]) -> list[SeqRange]:
-    return [part for one in ranges for part in one.ranges]

@@ -179,6 +179,7 @@ def _status(sink: SinkTask) -> dict[str, Any]:
         "brokers": list(sink.uplink.brokers),
         "refused_streams": sink.doubts.streams.shown(),
         "refused_stream_count": len(sink.doubts.streams),
+        "refused_filters": list(sink.uplink.refused_filters),
         "dead_letters": sink.doubts.dead_letters,
         "duplicate_client_id": sink.uplink.is_taken_over,
         "refusal_proof": sink.doubts.canary.proof,

@@ -140,6 +140,8 @@ def _show_databases(status: dict[str, Any]) -> None:
             say(f"  THE HISTORY IS NOT WRITTEN: {history['why']}")
 
 
+MOST_FILTERS = 5
+"""Topics that are named; a broker that refuses one mostly refuses all of its kind."""
 _DOUBTS: Mapping[str, str] = {
     "is_unheard": "NOBODY LISTENS to what is published",
     "dead_letters": "{dead_letters} records it will never take: linli outbox refused",
@@ -160,6 +162,8 @@ def _doubts(sink: dict[str, Any]) -> Iterator[str]:
         yield f"REFUSED {stream}; its records are kept and tried again"
     if (more := sink["refused_stream_count"] - len(sink["refused_streams"])) > 0:
         yield f"REFUSED {more} more streams"
+    if refused := sink["refused_filters"]:
+        yield f"REFUSED to listen: nothing comes by {', '.join(refused[:MOST_FILTERS])}"
     yield from (text.format(**sink) for field, text in _DOUBTS.items() if sink[field])
     if (proof := _PROOFS.get(sink["refusal_proof"])) is not None:
         yield proof

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from gateway.dialects.alink.declared import LOSSES, SENT
@@ -12,7 +12,7 @@ from gateway.dialects.alink.names import Ids, Name, Names
 from gateway.dialects.alink.notices import TOPO_CHANGE, read_notice
 from gateway.dialects.alink.options import AlinkDevice, AlinkOptions
 from gateway.dialects.alink.pending import NO_SESSION, Pending, ranges_of
-from gateway.dialects.alink.profile import Session
+from gateway.dialects.alink.profile import Listens, Session
 from gateway.dialects.alink.reply import Replies
 from gateway.dialects.alink.session import SUCCESS, Sessions
 from gateway.dialects.alink.sign import LOGINS, Signer
@@ -119,7 +119,7 @@ class Alink:
         speakers = names.listened(is_wide=not profile.events_in_pack)
         topics += [names.topic(events, name) for name in speakers]
         topics += self._login_replies(own)
-        for name in names.listened(is_wide=profile.uses_wildcard):
+        for name in names.listened(is_wide=profile.listens is Listens.WILDCARD):
             topics += self._questions.filters(f"{name.product}/{name.device}")
         if profile.has_ext:
             topics += [f"{_NTP}{own}/response", f"{_ERROR}{own}", names.topic(TOPO_CHANGE)]
@@ -271,7 +271,15 @@ class Alink:
             acknowledged=self._confirmed(outcome.done),
             publications=outcome.publications,
             refused=(refused,) if outcome.refused else (),
+            subscriptions=tuple(map(Subscription, self._commands_of(outcome.inside))),
         )
+
+    def _commands_of(self, devices: Sequence[DeviceId]) -> Iterator[str]:
+        """Yield the topics of commands of devices that have just logged in."""
+        if self._profile.listens is not Listens.LOGIN:
+            return
+        for name in filter(None, map(self._names.of, devices)):
+            yield from self._questions.filters(f"{name.product}/{name.device}")
 
     def _report_reply(self, arrival: Arrival, id_: str, code: int, now: Now) -> Received:
         devices = self._pending.devices(id_)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from gateway.dialects.alink.profile import AlinkProfile, Auth, Limits, Session
+from gateway.dialects.alink.profile import AlinkProfile, Auth, Limits, Listens, Session
 from gateway.dialects.alink.profiles import load, names
 from gateway.settings.problems import BadValue, advice
 from gateway.settings.site_sinks import Secret
@@ -115,11 +115,12 @@ class AlinkOptions:
             "others identity."
         ),
     )
-    subscribe: Literal["wildcard", "own"] | None = field(
+    subscribe: Literal["wildcard", "login", "own"] | None = field(
         default=None,
         metadata=_described(
-            "Commands of sub-devices: subscribe with +, or to our own topics only. Default: "
-            "onenet, xunji, and hosts of aliyuncs.com own, others wildcard."
+            "Commands of sub-devices: subscribe with +, to each after its login, or to our own "
+            "topics only. Default: onenet and xunji own, hosts of aliyuncs.com login, others "
+            "wildcard."
         ),
     )
     services: Mapping[str, str] = field(
@@ -167,7 +168,7 @@ class AlinkOptions:
         changes: dict[str, Any] = {
             "limits": self._limits(profile.limits),
             "history_limits": self._limits(profile.history_limits),
-            "uses_wildcard": profile.uses_wildcard and not profile.is_vendors(host),
+            "listens": Listens.LOGIN if profile.is_vendors(host) else profile.listens,
         }
         if self.sessions is not None:
             changes["session"] = Session(self.sessions)
@@ -176,7 +177,7 @@ class AlinkOptions:
         if self.ids is not None:
             changes["has_numeric_ids"] = self.ids == "number"
         if self.subscribe is not None:
-            changes["uses_wildcard"] = self.subscribe == "wildcard"
+            changes["listens"] = Listens(self.subscribe)
         return replace(profile, **changes)
 
     def _limits(self, own: Limits) -> Limits:

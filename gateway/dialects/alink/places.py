@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.dialects.alink.logins import Member, Step
+from gateway.model.ids import DeviceId
 from gateway.model.publication import Publication
 
 
@@ -18,6 +19,8 @@ class Outcome:
     """Seqs of state records that it confirms."""
     refused: tuple[int, ...] = ()
     why: str = ""
+    inside: tuple[DeviceId, ...] = ()
+    """Devices that are logged in now."""
 
 
 class Standing(Enum):

@@ -39,6 +39,17 @@ class Session(StrEnum):
     """They need no login: their values speak for them."""
 
 
+class Listens(StrEnum):
+    """How commands of sub-devices are subscribed to."""
+
+    WILDCARD = "wildcard"
+    """All of each product, with `+`."""
+    OWN = "own"
+    """Not at all: they come on the gateway's own topics."""
+    LOGIN = "login"
+    """Each by itself, once it is logged in."""
+
+
 class Form(StrEnum):
     """How values of several devices stand in one message."""
 
@@ -133,10 +144,10 @@ class AlinkProfile:
     downlink: Downlink = Downlink.OWN_TOPIC
     has_ext: bool = False
     """Whether `/ext/ntp`, `/ext/error`, `rrpc` and notices of the topology exist."""
-    uses_wildcard: bool = True
-    """Whether commands of sub-devices are subscribed to with `+`."""
+    listens: Listens = Listens.WILDCARD
     vendor_hosts: str = ""
-    """End of the vendor's own host names. A `+` was never tried there, so it is not used."""
+    """End of the vendor's own host names, where a `+` was never tried: each sub-device is listened
+    to by itself."""
     keepalive_s: tuple[int, int] = (1, 65_535)
     """What the vendor's own hosts take."""
     limits: Limits = ALIYUN_LIMITS

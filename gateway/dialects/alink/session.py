@@ -227,18 +227,17 @@ class Sessions:
         self, question: Question, code: int, fields: dict[str, Any], now_ms: int
     ) -> Outcome:
         inside = self._inside(question, code, fields)
-        self._places.update(
-            (member.device, Place(Standing.IN, since_ms=now_ms)) for member in inside
-        )
+        came = tuple(member.device for member in inside)
+        self._places.update((device, Place(Standing.IN, since_ms=now_ms)) for device in came)
         outside = [member for member in question.members if member not in inside]
         if not outside:
-            return Outcome(done=question.seqs)
+            return Outcome(done=question.seqs, inside=came)
         is_whole = question.is_batch and not inside
         if is_whole and code != TOO_MANY_REQUESTS:  # else fifty more would follow at once
             return Outcome(tuple(self._one_by_one(outside, now_ms)))
         why = reason_of(Step.LOGIN, code, fields)
         self._refuse(outside, why, now_ms)
-        return Outcome(refused=question.seqs, why=f"{why} {NOT_NOW}")
+        return Outcome(refused=question.seqs, why=f"{why} {NOT_NOW}", inside=came)
 
     def _inside(self, question: Question, code: int, fields: dict[str, Any]) -> list[Member]:
         """Return who is logged in; EnOS names them when some are not (code 723)."""

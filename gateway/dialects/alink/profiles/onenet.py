@@ -7,6 +7,7 @@ from gateway.dialects.alink.profile import (
     EventForm,
     Form,
     Limits,
+    Listens,
     Session,
 )
 
@@ -37,7 +38,7 @@ PROFILE = AlinkProfile(
     has_method=False,
     has_numeric_ids=True,
     downlink=Downlink.SUB_TOPIC,
-    uses_wildcard=False,
+    listens=Listens.OWN,
     limits=_LIMITS,
     history_limits=_LIMITS,
 )

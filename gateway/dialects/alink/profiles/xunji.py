@@ -1,6 +1,6 @@
 """XunJi: bare values in batches; commands come to the gateway and name the sub-device."""
 
-from gateway.dialects.alink.profile import AlinkProfile, Auth, Downlink, Session
+from gateway.dialects.alink.profile import AlinkProfile, Auth, Downlink, Listens, Session
 
 PROFILE = AlinkProfile(
     title="XunJi",
@@ -12,5 +12,5 @@ PROFILE = AlinkProfile(
     get=None,
     is_timed=False,
     downlink=Downlink.IDENTITY,
-    uses_wildcard=False,
+    listens=Listens.OWN,
 )
