@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from gateway.historian.chunk import Column, Sample, from_json, packed, to_json, unpacked
+from gateway.historian.point_name import PointName
 from gateway.model.ids import DeviceId, PointId
 
 FILE = "history.db"
@@ -48,14 +49,6 @@ _TABLES = (
 _SPAN = """SELECT min(a), max(b) FROM (SELECT min(hour) * :h AS a, max(hour + 1) * :h AS b
     FROM hours UNION ALL SELECT min(from_ms), max(to_ms + 1) FROM fresh)"""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
-
-
-@dataclass(frozen=True, slots=True)
-class PointName:
-    """A point of a device."""
-
-    device: DeviceId
-    point: PointId
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from gateway.outbox.batch import IsDue, is_addressed
 from gateway.outbox.purge import Retains
 from gateway.outbox.seal import Seal
 
-RECENT_READINGS = 20_000
-"""Values kept in memory per lane: some megabytes, some ten seconds at full rate."""
+RECENT_READINGS = 10_000
+"""Values kept in memory per lane: half a megabyte, a minute of 150 readings a second."""
 
 
 def random_ep() -> int:

@@ -18,23 +18,14 @@ from gateway.model.reading import PointColumn, Readings
 from gateway.model.record import StateChange
 from gateway.privacy.bins import Bin, Bins, Fix, NextMark
 from gateway.privacy.groups import Made, Member, Shown, make, told_from_json, told_to_json
+from gateway.privacy.moment import ROOM, Moment
 from gateway.settings.site import Device, Point
 from gateway.settings.site_derived import Input, Recipe
 
-ROOM = "derived"
 RECHECK_S = 10.0
 """How often members are looked at that may have grown too old."""
 _NOTHING_YET = Member(None, bad(Reason.TIMEOUT))
 InputKey: TypeAlias = tuple[DeviceId, PointId]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Now by all clocks: monotonic seconds, UTC milliseconds, and what those are worth."""
-
-    at_s: float
-    at_ms: int
-    tq: TimeQuality
 
 
 class Maker(Protocol):

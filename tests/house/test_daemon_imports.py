@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 HEAVY = (
+    "gateway.privacy.derive gateway.historian.store gateway.historian.writer "
+    "gateway.app.history.desk "
     "difflib zipfile serial pydantic pydantic_core annotated_types yaml pymodbus aiomqtt "
     "influxdb_client"
 )
@@ -25,6 +27,7 @@ import gateway.cli.main
 import gateway.cli.verbs.run
 from gateway.bus.cost import driver_of, line_cost
 from gateway.app.site.vet import vet
+import gateway.app.daemon
 from gateway.bus.plan import plan_reads
 from gateway.settings.apart import load_site_apart
 site = load_site_apart(Path(sys.argv[1])).site

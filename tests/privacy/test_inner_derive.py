@@ -12,7 +12,8 @@ from gateway.model.clock import TimeQuality
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.quality import GOOD, Mark, Quality, bad
 from gateway.model.reading import Readings, Value
-from gateway.privacy.derive import Derivation, Moment
+from gateway.privacy.derive import Derivation
+from gateway.privacy.moment import Moment
 from gateway.settings.site import Site
 
 HOUR_MS = 3_600_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.app.outward.kept import KeptPoints
-from gateway.historian.store import PointName
+from gateway.historian.point_name import PointName
 from gateway.model.clock import TimeQuality
 from gateway.model.ids import GATEWAY_ITSELF, DeviceId, PointId
 from gateway.model.quality import GOOD, bad

@@ -10,7 +10,8 @@ from typing import Any
 from gateway.app.history.local import HistoryTask
 from gateway.app.outward.kept import is_kept
 from gateway.historian.chunk import Sample, steps
-from gateway.historian.store import HistoryDamaged, PointName
+from gateway.historian.point_name import PointName
+from gateway.historian.store import HistoryDamaged
 from gateway.model.ids import PointId
 from gateway.model.quality import Quality
 from gateway.ops.control import Arguments, ControlError
@@ -54,11 +55,6 @@ async def history_of(
         raise ControlError(f"the history cannot be read now: {error}") from error
     what = {"values": shown} if step_ms is None else {"step": step_ms, "steps": shown}
     return {"dev": device.id, "p": point.id, "u": unit or point.unit, **what}
-
-
-async def history_status(history: HistoryTask | None) -> dict[str, Any] | None:
-    """Return how the history is; None: the site keeps none."""
-    return None if history is None else await history.status()
 
 
 async def _shown(

@@ -14,7 +14,8 @@ from gateway.app.outward.around import Around
 from gateway.app.outward.kept import KeptPoints
 from gateway.app.outward.standing import Standing
 from gateway.historian.chunk import Column, Sample
-from gateway.historian.store import Found, HistoryDamaged, HistoryStore, PointName
+from gateway.historian.point_name import PointName
+from gateway.historian.store import Found, HistoryDamaged, HistoryStore
 from gateway.model.quality import GOOD
 from gateway.model.record import Committed, Lane, PropBody
 from gateway.outbox.feed import Room, SinkFeed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.historian.store import PointName
+from gateway.historian.point_name import PointName
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.record import PropBody, Record
 from gateway.settings.site import Device, Point
