@@ -282,6 +282,19 @@ def test_two_points_that_raise_the_same_type_stand_apart() -> None:
     assert (stands["alarm_leak_is_open"], stands["alarm_leak_plate"]) == (False, True)
 
 
+def test_a_step_that_waited_does_not_raise_again_what_was_cleared() -> None:
+    dialect = thingsboard()
+    stands: list[bool] = []
+    for seq, state in ((9, "cleared"), (5, "raised")):
+        event = committed(EventBody("e1", "leak", 3, state, "is_open", True), GATE, seq=seq)
+        told = dialect.encode([event], NOW, is_backfill=False).publications
+        assert rows(Encoded(told[:1]))["gate-01"], "as telemetry, whenever it comes"
+        attributes = [one for one in told if one.topic == "v1/gateway/attributes"]
+        stands += [json.loads(one.payload)["gate-01"]["alarm_leak_is_open"] for one in attributes]
+        assert told[-1].covers == (seq,)
+    assert stands == [False]
+
+
 def test_severities_are_those_of_the_platform() -> None:
     assert SEVERITIES == ("INDETERMINATE", "WARNING", "MINOR", "MAJOR", "CRITICAL")
     for severity, word in enumerate(SEVERITIES):

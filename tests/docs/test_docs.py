@@ -14,6 +14,7 @@ import yaml
 
 from docs.generate import FOLDER, PAGES
 from docs.generate.markdown import anchor
+from drivers import registry
 from gateway.app.site.vet import vet
 from gateway.cli.main import load_verb, verb_names
 from gateway.settings.load import load_site
@@ -131,6 +132,23 @@ def test_the_guides_carry_the_same_examples_in_both_languages() -> None:
                 for page in (english, chinese)
             ]
             assert counts[0] == counts[1], english.name
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_a_driver_has_a_page_in_chinese_with_the_same_keys_and_examples(name: str) -> None:
+    pages = [ROOT / "docs" / folder / f"{name}.md" for folder in ("drivers", "zh/drivers")]
+    english, chinese = ([_plain(block.text) for block in _blocks(page)] for page in pages)
+    assert english == chinese
+    said, told = (set(_ROW.findall(page.read_text("utf-8"))) for page in pages)
+    assert said - told == set()
+
+
+_ROW = re.compile(r"^\| `([a-z0-9_-]+)`", re.MULTILINE)
+
+
+def _plain(example: str) -> str:
+    """Return an example without its comments."""
+    return "\n".join(re.sub(r"\s*#.*", "", line) for line in example.splitlines())
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))

@@ -84,7 +84,10 @@ class ThingsBoardDeviceOptions:
     )
     names: Mapping[str, str] = field(
         default_factory=dict[str, str],
-        metadata={"description": "Telemetry keys of the platform by our point ids."},
+        metadata={
+            "description": "Telemetry keys of the platform by our point ids.",
+            "are_names": True,
+        },
     )
 
     def __post_init__(self) -> None:
