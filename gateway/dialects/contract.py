@@ -268,6 +268,12 @@ class NoOptions:
     """A dialect without settings of its own."""
 
 
+OLD_STATES = (
+    "Where more than 200 events waited, a state that is older than the last one said of its device."
+)
+"""What those lose that are given no old states (`DialectSpec.says_old_states`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class DialectSpec:
     """What `registry.load` finds as `DIALECT` in a module of this folder."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.dialects import registry
-from gateway.dialects.contract import DialectSpec
+from gateway.dialects.contract import OLD_STATES, DialectSpec
 from tests.support.natives import setup
 
 GOLDEN = Path(__file__).parent
@@ -31,3 +31,9 @@ def test_a_dialect_is_made_from_its_setup() -> None:
 def test_an_unknown_name_is_refused_with_those_that_exist(name: str) -> None:
     with pytest.raises(LookupError, match=r"there are: .*native"):
         registry.load(name)
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_who_hears_no_old_states_says_so(name: str) -> None:
+    spec = registry.load(name)
+    assert spec.says_old_states is (OLD_STATES not in spec.losses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.dialects.contract import Sent
+from gateway.dialects.contract import OLD_STATES, Sent
 
 LOSSES = (
     "Units, resolution and titles are in the thing model, not in messages.",
@@ -17,6 +17,7 @@ LOSSES = (
     "SagooIoT: there is no history; old values come like live ones, with their time.",
     "yudao, SagooIoT, XunJi: nobody logs in; online and offline are an event of the device.",
     "EnOS: records that are refused in part are refused as a whole message, then one by one.",
+    OLD_STATES,
 )
 
 SENT = (

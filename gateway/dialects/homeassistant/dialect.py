@@ -9,6 +9,7 @@ from typing import Any
 from gateway.dialects.asked import Wrong, read_object
 from gateway.dialects.by_name import Directory
 from gateway.dialects.contract import (
+    OLD_STATES,
     Birth,
     BirthPoint,
     DialectSetup,
@@ -315,6 +316,7 @@ LOSSES = (
     "A command has no sender, no expiry and no token: what is dangerous cannot be asked from here.",
     "Texts are cut at 255 characters; units without a class there have no class.",
     "Place, operator, duty, owner and position of a device are not sent.",
+    OLD_STATES,
 )
 SENT = (
     Sent(

@@ -8,6 +8,7 @@ from typing import Any, cast
 from gateway.dialects.asked import Wrong, read_object
 from gateway.dialects.by_name import Directory
 from gateway.dialects.contract import (
+    OLD_STATES,
     Birth,
     CannotConnect,
     DialectSetup,
@@ -256,6 +257,7 @@ LOSSES = (
     "Audit entries stay here unless `audit: true`.",
     "Why and since when a device is offline: its status is ONLINE or OFFLINE.",
     "Snapshots are reports like all others.",
+    OLD_STATES,
 )
 KEEPALIVE_S = (30, 1200)
 """support.huaweicloud.com/productdesc-iothub/iot_04_0010.html: others are refused."""

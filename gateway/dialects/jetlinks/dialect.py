@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from gateway.dialects.asked import Wrong, read_object
 from gateway.dialects.by_name import Directory
 from gateway.dialects.contract import (
+    OLD_STATES,
     Birth,
     CannotConnect,
     DialectSetup,
@@ -249,6 +250,7 @@ LOSSES = (
     "Events, also `gap` and `quality`, show where the thing model has them.",
     "Audit entries stay here unless `audit: true`.",
     "Snapshots are reports like all others; values of different times are several messages.",
+    OLD_STATES,
 )
 SENT = (
     Sent(

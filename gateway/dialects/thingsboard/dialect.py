@@ -9,6 +9,7 @@ from functools import partial
 from gateway.dialects.asked import Wrong, read_object
 from gateway.dialects.by_name import Directory
 from gateway.dialects.contract import (
+    OLD_STATES,
     Birth,
     DialectSetup,
     DialectSpec,
@@ -273,6 +274,7 @@ LOSSES = (
         "minutes is one request, also over a restart of this gateway; beyond that it is done again."
     ),
     "Audit entries stay here unless `audit: true`.",
+    OLD_STATES,
 )
 SENT = (
     Sent("a device came, or is behind this gateway", "v1/gateway/connect"),
