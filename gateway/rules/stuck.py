@@ -3,7 +3,7 @@
 Only points with `stuck:` are watched, and 0 may rest: a phase without load, a pump that is off.
 When every watched point of a device rests while it answers, somebody answers from memory (a DTU
 that caches, a display that hangs): that is one event for the device, not one for each point. All of
-it clears by itself when a value moves.
+it clears by itself when a value moves; the others of a frozen device have their time again then.
 
 A value is looked at until it moves and then not again for a quarter of its time, so that what moves
 as it should costs nearly nothing.
@@ -89,6 +89,8 @@ class FlatLines:
         stuck = self._stuck.setdefault(readings.device, set())
         before = set(stuck)
         self._judge(column, readings, stuck, now)
+        if self._is_frozen(readings.device, before) > self._is_frozen(readings.device, stuck):
+            self._thaw(readings.device, stuck)
         points = readings.column.points
         marked = {i: STALE for i in column.limits if points[i] in stuck}
         marks = with_mark(readings, marked) if marked else None
@@ -115,10 +117,8 @@ class FlatLines:
     ) -> tuple[tuple[EventBody, ...], tuple[StateChange, ...]]:
         """Return the events between two sets of stuck points, and the state of all that changed."""
         device = readings.device
-        watched = self._watched(device)
         wanted = {f"{device}/{point}" for point in stuck}
-        is_frozen = len(watched) >= FEWEST and watched <= stuck
-        stands = {f"{device}/"} if is_frozen else wanted
+        stands = {f"{device}/"} if self._is_frozen(device, stuck) else wanted
         values = dict(zip(readings.column.points, readings.values, strict=True))
         events: list[EventBody] = []
         mine = {key for key in self._standing if key.startswith(f"{device}/")}
@@ -145,6 +145,15 @@ class FlatLines:
             for key in sorted(touched)
         )
         return tuple(events), changes
+
+    def _is_frozen(self, device: DeviceId, stuck: Collection[PointId]) -> bool:
+        watched = self._watched(device)
+        return len(watched) >= FEWEST and watched.issubset(stuck)
+
+    def _thaw(self, device: DeviceId, stuck: set[PointId]) -> None:
+        """Give every value its time again: it rested because the device did."""
+        stuck.clear()
+        self.exchanged(device)
 
     def exchanged(self, device: DeviceId) -> None:
         """Look at this device anew."""

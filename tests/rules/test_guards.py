@@ -163,6 +163,16 @@ def test_a_device_that_answers_from_memory_is_one_event() -> None:
     assert run.told() == [("device_frozen", "cleared", None)]
 
 
+def test_the_values_of_a_device_that_was_frozen_have_their_time_again() -> None:
+    run = _run(VOLTS, HERTZ)
+    _minutes(run, 0, 15, u_a=lambda _: 230.1, freq=lambda _: 50.0)
+    assert run.told() == [("device_frozen", "raised", None)]
+    _minutes(run, 15, 20, u_a=lambda _: 230.1, freq=lambda n: 50 + n / 100)
+    assert run.told() == [("device_frozen", "cleared", None)]
+    _minutes(run, 20, 40, u_a=lambda _: 230.1, freq=lambda n: 50 + n / 100)
+    assert run.told() == [("point_stuck", "raised", "u_a")]
+
+
 def test_a_flat_line_keeps_its_id_over_a_restart() -> None:
     run = _run(VOLTS, HERTZ)
     _minutes(run, 0, 15, u_a=lambda _: 230.1, freq=lambda n: 50 + n / 100)
