@@ -7,13 +7,14 @@ what is not good is told apart from them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from gateway.dialects.contract import Birth
 from gateway.dialects.json_text import text, value_text
 from gateway.dialects.options import made, options_of
 from gateway.model.ids import DeviceId, PointId, is_id
+from gateway.model.publication import Publication
 from gateway.model.quality import GOOD, Mark, Quality
 from gateway.model.reading import Value
 from gateway.model.record import EventBody, GapBody, PropBody, ReplyBody
@@ -22,6 +23,11 @@ from gateway.settings.site_sinks import Option
 OptionsT = TypeVar("OptionsT")
 UNKNOWN_KIND = "device"
 """Kind of a device that is on the site no more, while records of it still wait."""
+
+
+def covering_last(found: Sequence[Publication], seq: int) -> tuple[Publication, ...]:
+    """Return messages of which the last one covers the record: then all of it is there."""
+    return (*found[:-1], *(replace(last, covers=(seq,)) for last in found[-1:]))
 
 
 class PointNames:

@@ -193,6 +193,11 @@ class Received:
     """Why this connection is to be ended, after `publications`, and the next broker to be tried."""
 
 
+def not_obeyed(arrival: Arrival, reason: str) -> Received:
+    """Return that nothing is done for a message, and why: it is audited."""
+    return Received(dropped=(Dropped(arrival.topic, reason),))
+
+
 class Dialect(Protocol):
     """One platform's way to speak."""
 

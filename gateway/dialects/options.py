@@ -9,7 +9,7 @@ tuple[str, ...], Mapping[str, str], and `| None` of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from types import NoneType, UnionType
@@ -39,15 +39,15 @@ def made(plain: type[T], given: Mapping[str, Option]) -> T:
     Raises:
         BadOption: one is unknown, missing, of another type, or out of its range.
     """
-    known = {field.name: field for field in fields(plain)}  # pyright: ignore[reportArgumentType] - of a dialect: a dataclass
+    known = {each.name: each for each in fields(plain)}  # pyright: ignore[reportArgumentType] - of a dialect: a dataclass
     for name, value in given.items():
         if name not in known:
             raise BadOption(name, BadValue("LG-SINK-02", name=name, advice=advice(name, known)))
         _check(known[name], _hints(plain)[name], value)
         if known[name].metadata.get("are_names") and isinstance(value, Mapping):
             _check_names(name, value)
-    for name, field in known.items():
-        if name not in given and field.default is MISSING and field.default_factory is MISSING:
+    for name, each in known.items():
+        if name not in given and each.default is MISSING and each.default_factory is MISSING:
             raise BadOption("", BadValue("LG-SINK-03", name=name))
     try:
         return plain(**given)
@@ -69,15 +69,15 @@ class Described:
 def described(plain: type[object]) -> tuple[Described, ...]:
     """Return the options of a dialect's dataclass, in order."""
     found: list[Described] = []
-    for field in fields(plain):  # pyright: ignore[reportArgumentType] - of a dialect: a dataclass
-        is_needed = field.default is MISSING and field.default_factory is MISSING
-        default = field.default if field.default is not MISSING else None
+    for each in fields(plain):  # pyright: ignore[reportArgumentType] - of a dialect: a dataclass
+        is_needed = each.default is MISSING and each.default_factory is MISSING
+        default = each.default if each.default is not MISSING else None
         found.append(
             Described(
-                field.name,
-                _spelled(_hints(plain)[field.name]),
+                each.name,
+                _spelled(_hints(plain)[each.name]),
                 "" if default is None else _written(default),
-                field.metadata.get("description", ""),
+                each.metadata.get("description", ""),
                 is_needed,
             )
         )
@@ -97,6 +97,12 @@ def options_of(
 
 
 @cache
+def command_ttl() -> float:
+    """Return the option of dialects whose platform sends no expiry: seconds, 1 to 3600."""
+    about = "Seconds for which a command is valid after it came. Default 30."
+    return field(default=30.0, metadata={"description": about, "ge": 1, "le": 3600})
+
+
 def _hints(plain: type[Any]) -> Mapping[str, Any]:
     return get_type_hints(plain)
 

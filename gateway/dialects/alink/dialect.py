@@ -30,6 +30,7 @@ from gateway.dialects.contract import (
     Ranges,
     Received,
     RefusedRecords,
+    not_obeyed,
 )
 from gateway.dialects.json_text import text
 from gateway.dialects.options import made
@@ -211,7 +212,7 @@ class Alink:
         if asked is None and not (is_reply or is_time or is_notice):
             return Received()
         if arrival.is_retained:
-            return _dropped(arrival, "retained: it may be from any time")
+            return not_obeyed(arrival, "retained: it may be from any time")
         if asked is not None:
             command = self._questions.command(arrival, asked, now)
             return Received() if command is None else Received(commands=(command,))
@@ -224,7 +225,7 @@ class Alink:
         try:
             notice = read_notice(arrival, self._profile)
         except Wrong as error:
-            return _dropped(arrival, str(error))
+            return not_obeyed(arrival, str(error))
         found = [self._names.ours(name) for name in notice.names]
         devices = [each for each in found if each is not None and each != GATEWAY_ITSELF]
         payload = f'{{"id":{text(notice.id)},"code":200,"data":{{}}}}'.encode()
@@ -246,21 +247,21 @@ class Alink:
                 for key in ("deviceSendTime", "serverRecvTime", "serverSendTime")
             )
         except (NotStrictJson, KeyError, ValueError) as error:
-            return _dropped(arrival, f"no time in it: {error}")
+            return not_obeyed(arrival, f"no time in it: {error}")
         if sent != self._asked_time_ms or self._is_time_told:
-            return _dropped(arrival, "no answer to the last question")
+            return not_obeyed(arrival, "no answer to the last question")
         self._is_time_told = True
         told_ms = platform_time(sent, came, left, now.ms)
-        return _dropped(arrival, SLOW) if told_ms is None else Received(platform_ms=told_ms)
+        return not_obeyed(arrival, SLOW) if told_ms is None else Received(platform_ms=told_ms)
 
     def _reply(self, arrival: Arrival, now: Now) -> Received:
         try:
             fields = _fields(arrival)
         except NotStrictJson as error:
-            return _dropped(arrival, str(error))
+            return not_obeyed(arrival, str(error))
         id_, code = str(fields.get("id")), fields.get("code")
         if not isinstance(code, int) or isinstance(code, bool):
-            return _dropped(arrival, "no code in it")
+            return not_obeyed(arrival, "no code in it")
         if arrival.topic.startswith(_ERROR):
             return self._error(arrival, code, fields, now)
         outcome = self._sessions.answered(id_, code, fields, now.ms)
@@ -315,10 +316,6 @@ class Alink:
 
     def _confirmed(self, seqs: Sequence[int]) -> tuple[Ranges, ...]:
         return (Ranges(self._setup.ep, ranges_of(seqs)),) if seqs else ()
-
-
-def _dropped(arrival: Arrival, reason: str) -> Received:
-    return Received(dropped=(Dropped(arrival.topic, reason),))
 
 
 def _fields(arrival: Arrival) -> dict[str, Any]:

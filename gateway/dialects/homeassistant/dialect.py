@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.dialects.asked import Wrong, read_object
-from gateway.dialects.by_name import Directory
+from gateway.dialects.by_name import Directory, covering_last
 from gateway.dialects.contract import (
     OLD_STATES,
     Birth,
     BirthPoint,
     DialectSetup,
     DialectSpec,
-    Dropped,
     Encoded,
     Now,
     Received,
     Sent,
+    not_obeyed,
 )
 from gateway.dialects.homeassistant.down import Commands
 from gateway.dialects.homeassistant.entities import FAILED, Entities, Entity, cleared, kept_state
@@ -169,7 +169,7 @@ class HomeAssistant:
             body = committed.record.body
             is_old = is_backfill and isinstance(body, PropBody)
             messages = () if is_old else self._write(committed)
-            published.extend(_covering_last(messages, committed.seq))
+            published.extend(covering_last(messages, committed.seq))
             if not messages:
                 withheld.append(committed.seq)
         return Encoded(tuple(published), tuple(withheld))
@@ -217,13 +217,13 @@ class HomeAssistant:
         if topic.startswith(f"{self._topics.prefix}/") and topic.endswith("/config"):
             return self._announced(arrival)
         if arrival.is_retained:
-            return _dropped(arrival, "retained: it may be from any time")
+            return not_obeyed(arrival, "retained: it may be from any time")
         device, _, name = topic.removeprefix(self._topics.own("")).partition("/")
         if topic != self._topics.command(device, name.removesuffix("/set")):
-            return _dropped(arrival, "not a topic of ours")
+            return not_obeyed(arrival, "not a topic of ours")
         point = self._points.get((DeviceId(device), PointId(name.removesuffix("/set"))))
         if point is None or not point.is_writable:
-            return _dropped(arrival, "no point that can be set")
+            return not_obeyed(arrival, "no point that can be set")
         return self._commands.read(arrival, DeviceId(device), point, now.ms)
 
     def _announced(self, arrival: Arrival) -> Received:
@@ -287,21 +287,6 @@ def _failure(body: ReplyBody) -> dict[str, Any]:
         "code": body.code,
         "message": body.message,
     }
-
-
-def _covering_last(found: Sequence[Publication], seq: int) -> tuple[Publication, ...]:
-    """Return messages of which the last one covers the record: then all of it is there."""
-    if not found:
-        return ()
-    last = found[-1]
-    covering = Publication(
-        last.topic, last.payload, last.lane, (seq,), is_retained=last.is_retained
-    )
-    return (*found[:-1], covering)
-
-
-def _dropped(arrival: Arrival, reason: str) -> Received:
-    return Received(dropped=(Dropped(arrival.topic, reason),))
 
 
 LOSSES = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.dialects.by_name import Entry, PointNames
+from gateway.dialects.options import command_ttl
 from gateway.model.ids import DeviceId
 from gateway.settings.problems import BadValue, shown
 
@@ -37,14 +38,7 @@ class HomeAssistantOptions:
         default="en",
         metadata={"description": "Language of the names of points. Default en."},
     )
-    command_ttl: float = field(
-        default=30.0,
-        metadata={
-            "description": "Seconds for which a command is valid after it came. Default 30.",
-            "ge": 1,
-            "le": 3600,
-        },
-    )
+    command_ttl: float = command_ttl()
 
     def __post_init__(self) -> None:
         """Refuse what cannot begin a topic."""

@@ -19,6 +19,7 @@ from gateway.dialects.contract import (
     Received,
     RefusedRecords,
     Sent,
+    not_obeyed,
 )
 from gateway.dialects.huawei_iotda.down import Asked
 from gateway.dialects.huawei_iotda.messages import (
@@ -175,11 +176,11 @@ class HuaweiIotda:
         """Return requests, answers about sub-devices, and the platform's time."""
         path = arrival.topic.removeprefix(self._topics.base)
         if path == arrival.topic:
-            return _dropped(arrival, "not a topic of ours")
+            return not_obeyed(arrival, "not a topic of ours")
         if "/response/" in path:
             return Received()  # our own answer: the filters with # hold those topics too
         if arrival.is_retained:
-            return _dropped(arrival, "retained: it may be from any time")
+            return not_obeyed(arrival, "retained: it may be from any time")
         if path == "events/down":
             return self._events(arrival, now)
         expires_ms = now.ms + round(self._options.command_ttl * 1000)
@@ -189,10 +190,10 @@ class HuaweiIotda:
         try:
             fields = read_object(arrival.payload, max_bytes=MAX_ANSWER_BYTES)
         except Wrong as error:
-            return _dropped(arrival, str(error))
+            return not_obeyed(arrival, str(error))
         services = objects(fields.get("services"))
         if not services:
-            return _dropped(arrival, "no `services` in it")
+            return not_obeyed(arrival, "no `services` in it")
         found = [self._event(arrival, one, now) for one in services]
         times = [one.platform_ms for one in found if one.platform_ms is not None]
         return Received(
@@ -206,7 +207,7 @@ class HuaweiIotda:
         kind, paras = service.get("event_type"), service.get("paras")
         reader = self._reader(str(service.get("service_id")), str(kind))
         if reader is None or not isinstance(paras, dict):
-            return _dropped(arrival, f"event {str(kind)[:40]!r} is not supported")
+            return not_obeyed(arrival, f"event {str(kind)[:40]!r} is not supported")
         return reader(arrival.topic, cast("dict[str, Any]", paras), now)
 
     def _reader(
@@ -238,10 +239,6 @@ class HuaweiIotda:
         if told_ms is None:
             return Received(dropped=(Dropped(topic, SLOW),))
         return Received(platform_ms=told_ms)
-
-
-def _dropped(arrival: Arrival, reason: str) -> Received:
-    return Received(dropped=(Dropped(arrival.topic, reason),))
 
 
 LOSSES = (

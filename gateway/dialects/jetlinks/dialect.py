@@ -12,12 +12,12 @@ from gateway.dialects.contract import (
     CannotConnect,
     DialectSetup,
     DialectSpec,
-    Dropped,
     Encoded,
     Now,
     Received,
     RefusedRecords,
     Sent,
+    not_obeyed,
 )
 from gateway.dialects.jetlinks.down import REQUESTS, Asked
 from gateway.dialects.jetlinks.options import (
@@ -200,9 +200,9 @@ class JetLinks:
         """
         path = self._path(arrival.topic)
         if path is None:
-            return _dropped(arrival, "not a topic of ours")
+            return not_obeyed(arrival, "not a topic of ours")
         if arrival.is_retained:
-            return _dropped(arrival, "retained: it may be from any time")
+            return not_obeyed(arrival, "retained: it may be from any time")
         if path == f"{TIME_SYNC}/reply":
             return self._time(arrival, now)
         return self._asked.read(arrival, path, now.ms)
@@ -222,19 +222,15 @@ class JetLinks:
         try:
             fields = read_object(arrival.payload)
         except Wrong as error:
-            return _dropped(arrival, str(error))
+            return not_obeyed(arrival, str(error))
         told, asked_ms = fields.get("timestamp"), self._asked_time_ms
         if asked_ms is None or str(fields.get("messageId")) != str(asked_ms):
-            return _dropped(arrival, "no answer to the last question")
+            return not_obeyed(arrival, "no answer to the last question")
         if type(told) is not int:
-            return _dropped(arrival, "`timestamp` must be an integer")
+            return not_obeyed(arrival, "`timestamp` must be an integer")
         self._asked_time_ms = None
         told_ms = platform_time(asked_ms, told, told, now.ms)
-        return _dropped(arrival, SLOW) if told_ms is None else Received(platform_ms=told_ms)
-
-
-def _dropped(arrival: Arrival, reason: str) -> Received:
-    return Received(dropped=(Dropped(arrival.topic, reason),))
+        return not_obeyed(arrival, SLOW) if told_ms is None else Received(platform_ms=told_ms)
 
 
 LOSSES = (

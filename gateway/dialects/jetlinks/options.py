@@ -9,6 +9,7 @@ from hashlib import md5
 from typing import Literal
 
 from gateway.dialects.by_name import Entry, PointNames
+from gateway.dialects.options import command_ttl
 from gateway.model.ids import DeviceId
 from gateway.settings.problems import BadValue, shown
 from gateway.settings.site_sinks import Secret
@@ -55,14 +56,7 @@ class JetLinksOptions:
         default=True,
         metadata={"description": "Ask the platform for the time every hour. Default true."},
     )
-    command_ttl: float = field(
-        default=30.0,
-        metadata={
-            "description": "Seconds for which a command is valid after it came. Default 30.",
-            "ge": 1,
-            "le": 3600,
-        },
-    )
+    command_ttl: float = command_ttl()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a part of a topic or of the user name."""

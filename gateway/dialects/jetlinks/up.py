@@ -7,12 +7,13 @@ jetlinks-core. One message carries one device at one time.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.dialects.by_name import (
     Directory,
+    covering_last,
     doubtful,
     event_fields,
     gap_fields,
@@ -111,7 +112,7 @@ class Writer:
             self._report(committed, number, at_ms, values)
             for number, (at_ms, values) in enumerate(taken)
         ]
-        return (*ahead, *_covering_last(reports, committed.seq))
+        return (*ahead, *covering_last(reports, committed.seq))
 
     def _report(self, committed: Committed, number: int, at_ms: int, values: str) -> Publication:
         identity = _identity(committed) + (f"-{number}" if number else "")
@@ -150,7 +151,7 @@ class Writer:
             is_online=body.is_online,
             identity=_identity(committed),
         )
-        return _covering_last([state], committed.seq)
+        return covering_last([state], committed.seq)
 
     def _log(self, committed: Committed, body: LogBody) -> tuple[Publication, ...]:
         if not self.options.audit:
@@ -212,14 +213,6 @@ def register_message(topics: Topics, child: str, at_ms: int) -> Publication:
     """
     message = {"messageId": f"{child}-{at_ms}-r", "deviceId": child, "timestamp": at_ms}
     return Publication(topics.of(child, "register"), json_bytes(message), Lane.EVENT)
-
-
-def _covering_last(found: Sequence[Publication], seq: int) -> tuple[Publication, ...]:
-    """Return messages of which the last one covers the record: then all of it is there."""
-    if not found:
-        return ()
-    last = found[-1]
-    return (*found[:-1], Publication(last.topic, last.payload, last.lane, (seq,)))
 
 
 def _identity(committed: Committed) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
-from gateway.dialects.contract import Dropped, Ranges, Received, SeqRange
+from gateway.dialects.contract import Ranges, Received, SeqRange, not_obeyed
 from gateway.dialects.native.remote import read_letter
 from gateway.dialects.strict_json import NotStrictJson, loads
 from gateway.model.command import BadCommand, Command, Op
@@ -46,16 +46,12 @@ def read_message(arrival: Arrival, prefix: str) -> Received:
     kind, _, device = arrival.topic.removeprefix(prefix).partition("/")
     reader = _READERS.get(kind)
     if not arrival.topic.startswith(prefix) or not (device == "_" or is_id(device)):
-        return _dropped(arrival, "not a topic of ours")
+        return not_obeyed(arrival, "not a topic of ours")
     if arrival.is_retained:
-        return _dropped(arrival, "retained: it may be from any time")
+        return not_obeyed(arrival, "retained: it may be from any time")
     if reader is None:
-        return _dropped(arrival, f"class {kind[:32]!r} is not supported")
+        return not_obeyed(arrival, f"class {kind[:32]!r} is not supported")
     return reader(arrival, DeviceId(device))
-
-
-def _dropped(arrival: Arrival, reason: str) -> Received:
-    return Received(dropped=(Dropped(arrival.topic, reason),))
 
 
 def _object(arrival: Arrival) -> _Json:
@@ -215,7 +211,7 @@ def _acknowledgement(arrival: Arrival, _device: DeviceId) -> Received:
         ep = _count(fields, "ep")
         done, wanted = _ranges(fields, "ranges"), _ranges(fields, "resend")
     except (NotStrictJson, _Wrong) as error:
-        return _dropped(arrival, str(error))
+        return not_obeyed(arrival, str(error))
     return Received(
         acknowledged=(Ranges(ep, done),) if done else (),
         wanted=(Ranges(ep, wanted),) if wanted else (),

@@ -13,12 +13,12 @@ from gateway.dialects.contract import (
     Birth,
     DialectSetup,
     DialectSpec,
-    Dropped,
     Encoded,
     Now,
     Received,
     RefusedRecords,
     Sent,
+    not_obeyed,
 )
 from gateway.dialects.json_text import json_bytes
 from gateway.dialects.options import made
@@ -222,14 +222,14 @@ class ThingsBoard:
     def received(self, arrival: Arrival, now: Now) -> Received:
         """Return requests; the answer to our question lowers the longest message."""
         if arrival.is_retained:
-            return _dropped(arrival, "retained: it may be from any time")
+            return not_obeyed(arrival, "retained: it may be from any time")
         if arrival.topic == RPC:
             return self._asked.of_device(arrival, now.ms)
         if arrival.topic.startswith(OWN_REQUEST):
             return self._of_gateway(arrival, now)
         if arrival.topic.startswith(OWN_RESPONSE):
             return self._answered(arrival)
-        return _dropped(arrival, "not a topic of ours")
+        return not_obeyed(arrival, "not a topic of ours")
 
     def _of_gateway(self, arrival: Arrival, now: Now) -> Received:
         if arrival.payload == _LIMITS:
@@ -243,7 +243,7 @@ class ThingsBoard:
         try:
             told = read_object(arrival.payload).get("maxPayloadSize")
         except Wrong as error:
-            return _dropped(arrival, str(error))
+            return not_obeyed(arrival, str(error))
         if type(told) is int and told > 0:
             room = max(LEAST_BYTES, told - HEADER_BYTES)
             self._limit = min(self._options.max_message, room)
@@ -251,10 +251,6 @@ class ThingsBoard:
 
 
 _LIMITS = b'{"method":"getSessionLimits","params":{}}'
-
-
-def _dropped(arrival: Arrival, reason: str) -> Received:
-    return Received(dropped=(Dropped(arrival.topic, reason),))
 
 
 LOSSES = (

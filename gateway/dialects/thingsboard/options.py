@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.dialects.by_name import Entry, PointNames
+from gateway.dialects.options import command_ttl
 from gateway.model.ids import DeviceId
 from gateway.settings.problems import BadValue, shown
 from gateway.settings.site_sinks import Secret
@@ -57,14 +58,7 @@ class ThingsBoardOptions:
             "le": 1_000_000,
         },
     )
-    command_ttl: float = field(
-        default=30.0,
-        metadata={
-            "description": "Seconds for which a command is valid after it came. Default 30.",
-            "ge": 1,
-            "le": 3600,
-        },
-    )
+    command_ttl: float = command_ttl()
 
 
 @dataclass(frozen=True, slots=True)

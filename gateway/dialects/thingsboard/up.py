@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.dialects.by_name import Directory, gap_fields, replied_values
+from gateway.dialects.by_name import Directory, covering_last, gap_fields, replied_values
 from gateway.dialects.contract import Birth
 from gateway.dialects.json_text import json_bytes, text
 from gateway.dialects.newest import Newest
@@ -120,7 +120,7 @@ class Writer:
                 found = self._log(committed, body)
             case PropBody():
                 found = ()  # rows, of many records in one message
-        return _covering_last(found, committed.seq)
+        return covering_last(found, committed.seq)
 
     # --- devices
 
@@ -250,14 +250,6 @@ class Writer:
         if whose == OWN:
             return (_publication(OWN_RESPONSE + request_id, data),)
         return (_publication(RPC, {"device": name, "id": int(request_id), "data": data}),)
-
-
-def _covering_last(found: Sequence[Publication], seq: int) -> tuple[Publication, ...]:
-    """Return messages of which the last one covers the record: then all of it is there."""
-    if not found:
-        return ()
-    last = found[-1]
-    return (*found[:-1], Publication(last.topic, last.payload, last.lane, (seq,)))
 
 
 def _publication(topic: str, message: object) -> Publication:
