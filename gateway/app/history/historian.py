@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
+from gateway.app.history.waiting import has_news
 from gateway.app.outward.around import Around
 from gateway.app.outward.doors import Passage
 from gateway.app.outward.standing import Standing
@@ -146,7 +147,7 @@ class HistorianTask:
                 lines += self._encode(batch, around)
                 if lines and until is None:
                     until = loop.time() + self.historian.batch_wait_s
-            elif self._stopping.is_set() or not await self._news(until):
+            elif self._stopping.is_set() or not await has_news(self._feed, until, self._stopping):
                 break
         return lines
 
@@ -154,17 +155,6 @@ class HistorianTask:
         if around.time.is_lost():  # without a time of day there is no place for it in a series
             return None
         return await self._feed.take(Room(RECORDS_AT_ONCE, RECORDS_AT_ONCE, RECORDS_AT_ONCE))
-
-    async def _news(self, until: float | None) -> bool:
-        """Wait for more; False when the time is over, or nothing will come any more."""
-        try:
-            async with asyncio.timeout_at(until):
-                is_open = await self._feed.news()
-        except TimeoutError:
-            return False
-        if not is_open:
-            self._stopping.set()
-        return is_open
 
     def _encode(self, batch: FeedBatch, around: Around) -> list[Line]:
         passed = self._passage.through([around.time.redated(item) for item in batch.items])

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.app.history.waiting import has_news
 from gateway.app.outward.around import Around
 from gateway.app.outward.kept import KeptPoints
 from gateway.app.outward.standing import Standing
@@ -159,19 +160,8 @@ class HistoryTask:
             self._feed.look_up()
             if await self._take(around):
                 due_at = due_at or loop.time() + self.settings.commit_every_s
-            elif self._stopping.is_set() or not await self._news(due_at):
+            elif self._stopping.is_set() or not await has_news(self._feed, due_at, self._stopping):
                 return
-
-    async def _news(self, due_at: float | None) -> bool:
-        """Wait for more; False when it is time to commit, or nothing will come any more."""
-        try:
-            async with asyncio.timeout_at(due_at):
-                is_open = await self._feed.news()
-        except TimeoutError:
-            return False
-        if not is_open:
-            self._stopping.set()
-        return is_open
 
     async def _take(self, around: Around) -> bool:
         if around.time.is_lost():
